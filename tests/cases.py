@@ -1,0 +1,85 @@
+"""The one table of components: each stands here once, and every general test walks it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from denselab import components
+
+
+@dataclass(frozen=True)
+class Case:
+    """One component with arguments that differ from its defaults, so that a lost argument shows.
+
+    `input_shape` is the shape that a layer is called on, `random_in` when its answers are random,
+    `seed_generators` how many streams it owns.
+    """
+
+    component: type
+    kind: Literal["layer", "schedule", "optimizer"]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    input_shape: tuple[int, ...] | None = None
+    random_in: Literal["nothing", "training", "training and prediction"] = "nothing"
+    seed_generators: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.component.__name__
+
+    def build(self) -> Any:
+        """Makes a new instance."""
+        return self.component(**self.arguments)
+
+
+CASES = (
+    Case(
+        components.OneCycle,
+        "schedule",
+        {
+            "peak_rate": 0.3,
+            "total_steps": 70,
+            "start_factor": 0.2,
+            "end_factor": 0.01,
+            "annealing": "cosine",
+            "warmup_fraction": 0.3,
+        },
+    ),
+    Case(
+        components.OneCycleMomentum,
+        "schedule",
+        {
+            "total_steps": 70,
+            "high": 0.9,
+            "low": 0.8,
+            "annealing": "cosine",
+            "warmup_fraction": 0.3,
+        },
+    ),
+    Case(
+        components.ScheduledMomentumSGD,
+        "optimizer",
+        {
+            "learning_rate": components.OneCycle(0.3, 70),
+            "momentum": components.OneCycleMomentum(70),
+            "nesterov": True,
+            "weight_decay": 0.01,
+            "clipnorm": 1.0,
+        },
+    ),
+    Case(
+        components.MCDropout,
+        "layer",
+        {"rate": 0.4, "noise_shape": (None, 1, 5), "seed": 3},
+        input_shape=(2, 3, 5),
+        random_in="training and prediction",
+        seed_generators=1,
+    ),
+    Case(
+        components.MCAlphaDropout,
+        "layer",
+        {"rate": 0.4, "noise_shape": (None, 1, 5), "seed": 3},
+        input_shape=(2, 3, 5),
+        random_in="training and prediction",
+        seed_generators=1,
+    ),
+)

@@ -1,0 +1,138 @@
+import inspect
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras.src.testing import TestCase
+
+from denselab import components
+
+
+@pytest.fixture
+def harness():
+    case = TestCase()
+    case.setUp()
+    yield case
+    case.tearDown()
+    case.doCleanups()
+
+
+def test_every_public_class_stands_once_in_the_table(cases):
+    public = [getattr(components, name) for name in components.__all__]
+    classes = {item.__name__ for item in public if inspect.isclass(item)}
+
+    assert sorted(case.name for case in cases) == sorted(classes)
+
+
+def test_it_is_registered_under_the_projects_name(case):
+    assert keras.saving.get_registered_name(case.component) == f"denselab>{case.name}"
+
+
+def test_its_arguments_survive_the_config(case, harness):
+    revived = harness.run_class_serialization_test(case.build())
+
+    config = revived.get_config()
+    for name, value in case.arguments.items():
+        if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
+            value = keras.optimizers.schedules.serialize(value)
+        assert config[name] == value
+
+
+def test_its_docstring_has_a_formula_an_example_and_a_reference(case):
+    text = inspect.getdoc(case.component)
+
+    assert "$" in text
+    assert ">>> " in text
+    assert "References:" in text
+
+
+# The harness itself fits a generator without shuffle=False, and layers without weights.
+@pytest.mark.filterwarnings("ignore:The model does not have any trainable weights:UserWarning")
+@pytest.mark.filterwarnings("ignore:`shuffle=True` was passed:UserWarning")
+def test_it_passes_keras_own_layer_tests(layer_case, harness):
+    harness.run_layer_test(
+        layer_case.component,
+        init_kwargs=dict(layer_case.arguments),
+        input_shape=layer_case.input_shape,
+        expected_output_shape=layer_case.input_shape,
+        expected_num_trainable_weights=0,
+        expected_num_non_trainable_weights=0,
+        expected_num_seed_generators=layer_case.seed_generators,
+        expected_num_losses=0,
+        supports_masking=True,
+        assert_built_after_instantiation=True,
+    )
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "prediction"])
+def test_it_is_random_exactly_when_the_table_says_so(layer_case, training):
+    layer = layer_case.build()
+    x = np.random.default_rng(0).normal(size=layer_case.input_shape).astype("float32")
+    draws = [keras.ops.convert_to_numpy(layer(x, training=training)) for _ in range(8)]
+
+    expected = ("training" if training else "prediction") in layer_case.random_in
+    assert any(not np.array_equal(draws[0], draw) for draw in draws[1:]) == expected
+
+
+def test_a_seed_repeats_its_draws(layer_case):
+    x = np.random.default_rng(0).normal(size=layer_case.input_shape).astype("float32")
+    first, second = (
+        keras.ops.convert_to_numpy(layer_case.build()(x, training=True)) for _ in range(2)
+    )
+
+    np.testing.assert_array_equal(first, second)
+
+
+_FRESH_PROCESS = """
+import json, sys
+import keras
+import numpy as np
+
+path, x = sys.argv[1], np.load(sys.argv[2])
+try:
+    keras.models.load_model(path)
+except TypeError as error:
+    assert "Could not locate" in str(error), error
+else:
+    raise AssertionError("loaded without the import")
+import denselab.components
+
+model = keras.models.load_model(path)
+np.save(sys.argv[3], model.predict(x, verbose=0))
+model.fit(x, np.zeros(len(x)), verbose=0)
+with open(sys.argv[4]) as file:
+    objects = json.load(file)
+print(" ".join(type(keras.saving.deserialize_keras_object(item)).__name__ for item in objects))
+"""
+
+
+def test_saved_models_load_in_a_fresh_process_without_custom_objects(cases, tmp_path):
+    layers = [case for case in cases if case.kind == "layer"]
+    model = keras.Sequential([keras.Input((3, 5)), *(case.build() for case in layers)])
+    model.add(keras.layers.Flatten())
+    model.add(keras.layers.Dense(1))
+    optimizer = next(case for case in cases if case.kind == "optimizer").build()
+    model.compile(optimizer, loss="mse")
+    x = np.random.default_rng(0).normal(size=(4, 3, 5)).astype("float32")
+    model.fit(x, np.zeros(4), verbose=0)
+    model.save(tmp_path / "model.keras")
+    np.save(tmp_path / "x.npy", x)
+    serialized = [keras.saving.serialize_keras_object(case.build()) for case in cases]
+    (tmp_path / "objects.json").write_text(json.dumps(serialized))
+
+    answer = subprocess.run(
+        [sys.executable, "-c", _FRESH_PROCESS, "model.keras", "x.npy", "y.npy", "objects.json"],
+        cwd=tmp_path,
+        env={**os.environ, "KERAS_BACKEND": keras.backend.backend()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.split() == [case.name for case in cases]
+    assert np.load(tmp_path / "y.npy").shape == (4, 1)
