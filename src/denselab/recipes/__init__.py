@@ -1,0 +1,68 @@
+"""Recipes: frozen, checked data that says what to train, and the built-in ladder of six.
+
+A recipe is a small TOML file, its difference from the recipe it extends. Nothing here imports JAX
+or Keras; `denselab.training` builds the network that a recipe describes.
+"""
+
+from denselab.recipes.changes import (
+    Difference,
+    Settings,
+    apply_settings,
+    differences,
+    resolved,
+    to_toml,
+)
+from denselab.recipes.loading import Preset, ladder, load_recipe, names
+from denselab.recipes.network import Dropout, Network
+from denselab.recipes.recipe import (
+    Optimizer,
+    Prediction,
+    Preprocessing,
+    Recipe,
+    Schedule,
+    Training,
+    fields,
+)
+from denselab.recipes.sharing import programs, weights_source
+from denselab.recipes.size import (
+    LayerRow,
+    OneCycleSteps,
+    ParameterCount,
+    Steps,
+    layer_summary,
+    one_cycle_steps,
+    parameter_count,
+    steps,
+)
+
+__all__ = [
+    "Difference",
+    "Dropout",
+    "LayerRow",
+    "Network",
+    "OneCycleSteps",
+    "Optimizer",
+    "ParameterCount",
+    "Prediction",
+    "Preprocessing",
+    "Preset",
+    "Recipe",
+    "Schedule",
+    "Settings",
+    "Steps",
+    "Training",
+    "apply_settings",
+    "differences",
+    "fields",
+    "ladder",
+    "layer_summary",
+    "load_recipe",
+    "names",
+    "one_cycle_steps",
+    "parameter_count",
+    "programs",
+    "resolved",
+    "steps",
+    "to_toml",
+    "weights_source",
+]
