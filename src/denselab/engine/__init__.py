@@ -1,0 +1,12 @@
+"""Trains a population of any Keras model as one compiled program."""
+
+import os
+import sys
+
+if "keras" not in sys.modules:  # where Keras already runs, its backend is the user's choice
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+
+from denselab.engine.population import Member, Options, Population, train_population
+from denselab.engine.stopping import Plateau
+
+__all__ = ["Member", "Options", "Plateau", "Population", "train_population"]

@@ -1,0 +1,124 @@
+"""One member: a Keras model built under its own seed, and its state as plain arrays."""
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import keras
+import numpy as np
+from keras.src.backend.common import global_state
+from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
+
+from denselab.errors import UsageError
+from denselab.randomness import integer_seed
+
+__all__ = ["ModelState", "build_member", "model_state", "own_randomness", "set_model_state"]
+
+
+class ModelState(NamedTuple):
+    """The variables of a compiled model, in Keras' order, as arrays."""
+
+    trainable: list[Any]
+    non_trainable: list[Any]
+    optimizer: list[Any]
+    metrics: list[Any]
+
+
+@contextlib.contextmanager
+def own_randomness(seed: int) -> Iterator[None]:
+    """Lets Keras draw from the stream of one seed, and puts its state back afterwards.
+
+    Args:
+        seed: The member's seed.
+
+    Yields:
+        Nothing; inside, initializers and seed generators without a seed of their own draw from the member's stream.
+    """
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    keras_generator = global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
+    start = integer_seed(seed, "weights")
+    random.seed(start)
+    np.random.seed(start)
+    global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, None)
+    try:
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+        global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, keras_generator)
+
+
+def build_member(build_model: Callable[[], keras.Model], seed: int, example: tuple[Any, Any]) -> keras.Model:
+    """Builds one compiled model with all its variables under a seed.
+
+    Args:
+        build_model: Returns a compiled Keras model; called once.
+        seed: The member's seed.
+        example: A batch (x, y) of one row, for models that are built by their first batch.
+
+    Returns:
+        The model, with the variables of its layers, metrics and optimizer created.
+
+    Raises:
+        UsageError: If what came back is no compiled Keras model, or trains by a `train_step` of its own.
+    """
+    with own_randomness(seed):
+        model = build_model()
+        _check(model)
+        # Keras' own way of creating a model's and its metrics' variables without running a step.
+        model._symbolic_build(data_batch=example)
+        model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def model_state(model: keras.Model) -> ModelState:
+    """Copies the variables of a built model to host arrays.
+
+    Args:
+        model: A model from `build_member`.
+
+    Returns:
+        Its variables as NumPy arrays that nothing else holds.
+    """
+    groups = (
+        model.trainable_variables,
+        model.non_trainable_variables,
+        model.optimizer.variables,
+        model.metrics_variables,
+    )
+    return ModelState(*([np.array(variable) for variable in group] for group in groups))
+
+
+def set_model_state(model: keras.Model, trainable: list[Any], non_trainable: list[Any]) -> None:
+    """Puts trained arrays into a model's variables.
+
+    Args:
+        model: A model of the same program.
+        trainable: Arrays in the order of `model.trainable_variables`.
+        non_trainable: Arrays in the order of `model.non_trainable_variables`.
+    """
+    for variable, value in zip(model.trainable_variables, trainable, strict=True):
+        variable.assign(jax.numpy.asarray(value))
+    for variable, value in zip(model.non_trainable_variables, non_trainable, strict=True):
+        variable.assign(jax.numpy.asarray(value))
+
+
+def _check(model: Any) -> None:
+    if keras.backend.backend() != "jax":
+        raise UsageError(
+            f"Keras runs on {keras.backend.backend()}; the engine trains on JAX: set KERAS_BACKEND=jax before keras is "
+            "imported"
+        )
+    if not isinstance(model, keras.Model):
+        raise UsageError(f"build_model() returned {type(model).__name__}; return a compiled keras.Model")
+    if not model.compiled or model.optimizer is None:
+        raise UsageError(
+            "build_model() returned a model without optimizer or loss; call model.compile(...) on it"
+        )
+    if type(model).train_step is not keras.Model.train_step:
+        raise UsageError(
+            f"{type(model).__name__} has a train_step of its own, which the engine would have to run unseen; move what it "
+            "does into layers, loss or optimizer, or train it with fit"
+        )

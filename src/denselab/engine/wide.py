@@ -1,0 +1,105 @@
+"""All members as one wide `vmap` on an accelerator, in widths padded to powers of two."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from denselab.engine.narrow import AfterSegment, Work
+from denselab.engine.platform import compiler_options
+from denselab.engine.program import RUNNING, Constants, EpochData, MemberState, Program, Shared
+
+__all__ = ["train_wide"]
+
+
+def train_wide(
+    program: Program, work: Sequence[Work], shared: Shared, *, device: jax.Device, after: AfterSegment
+) -> float:
+    """Trains members side by side in one program, dropping to a narrower one as they finish.
+
+    Args:
+        program: The program.
+        work: The members, all at the same epoch.
+        shared: The data, on the host.
+        device: The accelerator.
+        after: Called for every member after every epoch, with an equal share of its seconds.
+
+    Returns:
+        Seconds spent on compiling.
+    """
+    wide = _Wide(program, jax.device_put(shared, device))
+    places = np.array([place for place, _, _ in work])
+    states, constants = _stack([(state, constant) for _, state, constant in work], device)
+    epoch = int(work[0][1].epoch)
+    while len(places):
+        width = _bucket(len(places))
+        rows = np.concatenate([np.arange(len(places)), np.zeros(width - len(places), int)])
+        states, constants = jax.tree.map(lambda a, rows=rows: a[rows], (states, constants))
+        running = np.ones(len(places), bool)
+        while 2 * running.sum() > width or (width == 1 and running.any()):
+            began = time.perf_counter()
+            states = wide.epoch(states, constants, epoch)
+            status = np.asarray(states.status)[: len(places)]
+            share = (time.perf_counter() - began) / running.sum()
+            epoch += 1
+            for i in np.flatnonzero(running):
+                member = jax.tree.map(lambda a, i=i: a[i], states)
+                stopped = after(int(places[i]), member, share)
+                running[i] = status[i] == RUNNING and not stopped
+            states = states._replace(status=_marked(states.status, running))
+        states, constants = jax.tree.map(
+            lambda a, keep=np.flatnonzero(running): a[keep], (states, constants)
+        )
+        places = places[running]
+    return wide.compile_seconds
+
+
+class _Wide:
+    """The program under vmap, compiled once for each width."""
+
+    def __init__(self, program: Program, shared: Shared) -> None:
+        self._shared = shared
+        self._compiled: dict[int, Any] = {}
+        self._program = program
+        self.compile_seconds = 0.0
+
+    def epoch(self, states: MemberState, constants: Constants, epoch: int) -> MemberState:
+        """Trains every running member for one epoch."""
+        width = states.status.shape[0]
+        arguments = (states, constants, self._shared, np.int32(epoch))
+        if width not in self._compiled:
+            began = time.perf_counter()
+            function = jax.jit(self._epoch, donate_argnums=0, compiler_options=compiler_options())
+            self._compiled[width] = function.lower(*arguments).compile()
+            self.compile_seconds += time.perf_counter() - began
+        return self._compiled[width](*arguments)
+
+    def _epoch(
+        self, states: MemberState, constants: Constants, shared: Shared, epoch: Any
+    ) -> MemberState:
+        def one(state: MemberState, member_constants: Constants) -> MemberState:
+            order = self._program.order(member_constants, epoch)
+            data = EpochData(member_constants, shared, order)
+            new = self._program.span(state, data, np.int32(0), np.int32(self._program.full_steps))
+            new = self._program.end_epoch(new, data)
+            running = state.status == RUNNING
+            return jax.tree.map(lambda after, before: jnp.where(running, after, before), new, state)
+
+        return jax.vmap(one)(states, constants)
+
+
+def _stack(members: Sequence[tuple[Any, Any]], device: jax.Device) -> Any:
+    return jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *members), device)
+
+
+def _bucket(count: int) -> int:
+    return 1 << (count - 1).bit_length()
+
+
+def _marked(status: Any, running: np.ndarray) -> Any:
+    keep = np.zeros(status.shape[0], bool)
+    keep[: len(running)] = running
+    return jnp.where(keep, status, jnp.where(status == RUNNING, -1, status))
