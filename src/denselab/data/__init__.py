@@ -1,0 +1,26 @@
+"""Data: arrays with a name and a fingerprint, where they come from, and how they are divided."""
+
+from denselab.data.arrays import from_arrays
+from denselab.data.cifar10 import fetch_cifar10
+from denselab.data.dataset import Dataset, Task
+from denselab.data.describe import describe
+from denselab.data.download import Progress
+from denselab.data.load import load, names, summary
+from denselab.data.splits import hold_out_test, split
+from denselab.data.standardization import Standardizer, standardization
+
+__all__ = [
+    "Dataset",
+    "Progress",
+    "Standardizer",
+    "Task",
+    "describe",
+    "fetch_cifar10",
+    "from_arrays",
+    "hold_out_test",
+    "load",
+    "names",
+    "split",
+    "standardization",
+    "summary",
+]
