@@ -7,6 +7,7 @@ if "keras" not in sys.modules:  # where Keras already runs, its backend is the u
     os.environ.setdefault("KERAS_BACKEND", "jax")
 
 from denselab.engine.population import Member, Options, Population, train_population
+from denselab.engine.prediction import Predictor
 from denselab.engine.stopping import Plateau
 
-__all__ = ["Member", "Options", "Plateau", "Population", "train_population"]
+__all__ = ["Member", "Options", "Plateau", "Population", "Predictor", "train_population"]

@@ -14,7 +14,14 @@ from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
 from denselab.errors import UsageError
 from denselab.randomness import integer_seed
 
-__all__ = ["ModelState", "build_member", "model_state", "own_randomness", "set_model_state"]
+__all__ = [
+    "ModelState",
+    "build_member",
+    "is_seed",
+    "model_state",
+    "own_randomness",
+    "set_weights",
+]
 
 
 class ModelState(NamedTuple):
@@ -50,7 +57,9 @@ def own_randomness(seed: int) -> Iterator[None]:
         global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, keras_generator)
 
 
-def build_member(build_model: Callable[[], keras.Model], seed: int, example: tuple[Any, Any]) -> keras.Model:
+def build_member(
+    build_model: Callable[[], keras.Model], seed: int, example: tuple[Any, Any]
+) -> keras.Model:
     """Builds one compiled model with all its variables under a seed.
 
     Args:
@@ -91,18 +100,30 @@ def model_state(model: keras.Model) -> ModelState:
     return ModelState(*([np.array(variable) for variable in group] for group in groups))
 
 
-def set_model_state(model: keras.Model, trainable: list[Any], non_trainable: list[Any]) -> None:
-    """Puts trained arrays into a model's variables.
+def is_seed(variable: keras.Variable) -> bool:
+    """Says whether a variable is the state of a seed generator, which Keras does not save either.
+
+    Args:
+        variable: A variable of a model.
+
+    Returns:
+        True for the two words of a `keras.random.SeedGenerator`.
+    """
+    return "seed_generator_state" in variable.path
+
+
+def set_weights(model: keras.Model, trainable: list[Any], non_trainable: list[Any]) -> None:
+    """Puts trained arrays into a model's weights.
 
     Args:
         model: A model of the same program.
         trainable: Arrays in the order of `model.trainable_variables`.
-        non_trainable: Arrays in the order of `model.non_trainable_variables`.
+        non_trainable: Arrays in the order of `model.non_trainable_variables` without seed generators.
     """
-    for variable, value in zip(model.trainable_variables, trainable, strict=True):
-        variable.assign(jax.numpy.asarray(value))
-    for variable, value in zip(model.non_trainable_variables, non_trainable, strict=True):
-        variable.assign(jax.numpy.asarray(value))
+    others = [variable for variable in model.non_trainable_variables if not is_seed(variable)]
+    for variables, values in ((model.trainable_variables, trainable), (others, non_trainable)):
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(jax.numpy.asarray(value))
 
 
 def _check(model: Any) -> None:
@@ -112,13 +133,15 @@ def _check(model: Any) -> None:
             "imported"
         )
     if not isinstance(model, keras.Model):
-        raise UsageError(f"build_model() returned {type(model).__name__}; return a compiled keras.Model")
+        raise UsageError(
+            f"build_model() returned {type(model).__name__}; return a compiled keras.Model"
+        )
     if not model.compiled or model.optimizer is None:
         raise UsageError(
             "build_model() returned a model without optimizer or loss; call model.compile(...) on it"
         )
     if type(model).train_step is not keras.Model.train_step:
         raise UsageError(
-            f"{type(model).__name__} has a train_step of its own, which the engine would have to run unseen; move what it "
-            "does into layers, loss or optimizer, or train it with fit"
+            f"{type(model).__name__} has a train_step of its own, which the engine would have to run unseen; "
+            "move what it does into layers, loss or optimizer, or train it with fit"
         )

@@ -4,13 +4,13 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any, TypeAlias
 
 import jax
 import numpy as np
 
-from denselab.engine.platform import compiler_options
+from denselab.engine.platform import Device, compiler_options
 from denselab.engine.program import RUNNING, Constants, MemberState, Program, Shared
 
 __all__ = ["compile_segment", "train_members"]
@@ -18,15 +18,19 @@ __all__ = ["compile_segment", "train_members"]
 _SEGMENT_SECONDS = 2.0
 _FIRST_BUDGET = 64
 
-Work = tuple[int, MemberState, Constants]
+Work: TypeAlias = tuple[int, MemberState, Constants]
 """A member's place in the population, its state and its constants."""
 
-AfterSegment = Callable[[int, MemberState, float], bool | None]
-"""Called on the host after every segment with place, state and seconds; True stops the member."""
+AfterSegment: TypeAlias = Callable[[int, MemberState, float], tuple[bool, Callable[[], None]]]
+"""Called on a device's thread after every segment with place, state and seconds. It says whether to stop the
+member, and what to do about it on the caller's thread."""
 
 
 def compile_segment(
-    program: Program, example: tuple[MemberState, Constants], shared: Shared, devices: Sequence[jax.Device]
+    program: Program,
+    example: tuple[MemberState, Constants],
+    shared: Shared,
+    devices: Sequence[Device],
 ) -> list[Any]:
     """Compiles the program once for every device, side by side.
 
@@ -41,14 +45,17 @@ def compile_segment(
     """
     segment = jax.jit(program.segment, donate_argnums=0, compiler_options=compiler_options())
 
-    def lower(device: jax.Device) -> Any:
+    def lower(device: Device) -> Any:
         where = jax.sharding.SingleDeviceSharding(device)
         shapes = jax.tree.map(
-            lambda a: jax.ShapeDtypeStruct(np.shape(a), a.dtype, sharding=where), (*example, shared, np.int32(1))
+            lambda a: jax.ShapeDtypeStruct(np.shape(a), a.dtype, sharding=where),
+            (*example, shared, np.int32(1)),
         )
         return segment.lower(*shapes)
 
-    lowered = [lower(device) for device in devices]  # tracing holds Python's lock, compiling does not
+    lowered = [
+        lower(device) for device in devices
+    ]  # tracing holds Python's lock, compiling does not
     with ThreadPoolExecutor(len(devices)) as pool:
         return list(pool.map(lambda one: one.compile(), lowered))
 
@@ -56,9 +63,9 @@ def compile_segment(
 def train_members(
     executables: Sequence[Any],
     shared: Shared,
-    devices: Sequence[jax.Device],
+    devices: Sequence[Device],
     *,
-    work: "queue.SimpleQueue[Work]",
+    work: queue.SimpleQueue[Work],
     after: AfterSegment,
     epoch_steps: int | None = None,
 ) -> None:
@@ -78,8 +85,9 @@ def train_members(
         BaseException: The first error of any device, after all devices have finished their segment.
     """
     stop = threading.Event()
+    events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
 
-    def serve(executable: Any, device: jax.Device) -> None:
+    def serve(executable: Any, device: Device) -> None:
         try:
             on_device = jax.device_put(shared, device)
             while not stop.is_set():
@@ -87,31 +95,52 @@ def train_members(
                     place, state, constants = work.get_nowait()
                 except queue.Empty:
                     return
-                pace = _Pace(epoch_steps)
-                constants = jax.device_put(constants, device)
-                _run(executable, jax.device_put(state, device), constants, on_device, (place, after, stop, pace))
+                member = (place, *jax.device_put((state, constants), device))
+                _run(
+                    executable, member, on_device, control=(after, stop, events, _Pace(epoch_steps))
+                )
         except BaseException:
             stop.set()
             raise
+        finally:
+            events.put(None)
 
     with ThreadPoolExecutor(len(devices)) as pool:
         futures = [pool.submit(serve, *pair) for pair in zip(executables, devices, strict=True)]
         try:
-            for future in futures:
-                future.result()
+            _handle(events, len(devices))
         except BaseException:
             stop.set()
+            wait(futures)
+            _handle(events, events.qsize())  # members that were done when the stop came
             raise
+    for future in futures:
+        future.result()
 
 
-def _run(executable: Any, state: Any, constants: Any, shared: Any, control: tuple[Any, ...]) -> None:
-    place, after, stop, pace = control
+def _handle(events: queue.SimpleQueue[Callable[[], None] | None], open_devices: int) -> None:
+    """Does on this thread what devices report, until all have closed or, after a stop, nothing is left."""
+    while open_devices:
+        event = events.get()
+        if event is None:
+            open_devices -= 1
+        else:
+            event()
+
+
+def _run(
+    executable: Any, member: tuple[Any, ...], shared: Any, *, control: tuple[Any, ...]
+) -> None:
+    place, state, constants = member
+    after, stop, events, pace = control
     while not stop.is_set():
         began = time.perf_counter()
         state = executable(state, constants, shared, pace.budget)
         running = int(state.status) == RUNNING
         seconds = time.perf_counter() - began
-        if after(place, state, seconds) or not running:
+        stopped, event = after(place, state, seconds)
+        events.put(event)
+        if stopped or not running:
             return
         pace.adapt(seconds)
 

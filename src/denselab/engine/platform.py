@@ -2,7 +2,8 @@
 
 import functools
 import os
-from typing import Any
+from importlib.metadata import version
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,10 @@ import numpy as np
 
 from denselab.errors import DenselabError
 
-__all__ = ["claim_cores", "compiler_options", "devices", "self_test"]
+__all__ = ["Device", "claim_cores", "compiler_options", "devices", "self_test"]
+
+Device: TypeAlias = Any
+"""A JAX device; `jax.Device` is no type to a type checker."""
 
 _WITHOUT_YNNPACK = {"xla_cpu_experimental_ynn_fusion_type": ""}
 
@@ -39,7 +43,7 @@ def claim_cores() -> str | None:
     return None
 
 
-def devices(cores: int | None = None) -> list[jax.Device]:
+def devices(cores: int | None = None) -> list[Device]:
     """Lists the devices that members are spread over.
 
     Args:
@@ -96,5 +100,5 @@ def self_test() -> None:
     if not difference < 1e-4:
         raise DenselabError(
             f"a compiled gradient differs from the same one op by op by {difference:.1e} of its size; this "
-            f"jaxlib ({jax.lib.__version__}) cannot be trusted on this machine, install another version"
+            f"jaxlib ({version('jaxlib')}) cannot be trusted on this machine, install another version"
         )

@@ -10,7 +10,7 @@ import jax
 import keras
 import numpy as np
 
-from denselab.engine.member import build_member, set_model_state
+from denselab.engine.member import build_member, is_seed, set_weights
 from denselab.engine.narrow import compile_segment, train_members
 from denselab.engine.platform import claim_cores, devices, self_test
 from denselab.engine.program import (
@@ -48,9 +48,10 @@ class Options(TypedDict, total=False):
         splits: Training and validation rows of each member, instead of `validation_fraction`.
         standardizations: Mean and scale of each member, applied to x inside the step: (x - mean) * scale.
         scalars: Attribute path -> one value a member, such as {"optimizer.learning_rate": [1e-3, 1e-2]}.
-        on_epoch: Called on the host after every epoch with place, epoch and logs; True stops that member.
-        on_member: Called with place and `Member` as soon as a member is done.
-        on_progress: Called after every segment with place and number of finished epochs.
+        on_epoch: Called after every epoch with place, epoch and logs, on the thread of the member's device;
+            True stops that member.
+        on_member: Called on the caller's thread with place and `Member` as soon as a member is done.
+        on_progress: Called on the caller's thread every second or two with place and number of finished epochs.
         cores: CPU cores to use; all.
         layout: "narrow" trains members one by one on each CPU device, "wide" as one vmap; by device.
     """
@@ -82,7 +83,7 @@ class Member:
             the training time from its start to the end of that epoch.
         best_epoch: Epoch with the lowest monitored loss, from 0; -1 if none was finite.
         trainable: Trained weights, in the order of `model.trainable_variables`.
-        non_trainable: The other variables, in the order of `model.non_trainable_variables`.
+        non_trainable: The other weights, such as moving averages, in the order of `model.non_trainable_variables`.
         standardization: Mean and scale its inputs were standardised by, or None.
     """
 
@@ -140,7 +141,7 @@ class Population(Sequence[Member]):
         model = self.build_model()
         if not model.built:
             model.build(self.template.input_shape)
-        set_model_state(model, member.trainable, member.non_trainable)
+        set_weights(model, member.trainable, member.non_trainable)
         return model
 
 
@@ -190,7 +191,13 @@ def train_population(
     seeds = [check_seed(seed) for seed in seeds]
     if not seeds:
         raise UsageError("seeds is empty; give at least one whole number")
-    run = Run(**{field.name: options[field.name] for field in dataclasses.fields(Run) if field.name in options})
+    run = Run(
+        **{
+            field.name: options[field.name]
+            for field in dataclasses.fields(Run)
+            if field.name in options
+        }
+    )
     shared = _shared(x, y)
     size = jax.tree.leaves(shared.x)[0].shape[0]
     example = jax.tree.map(lambda a: a[:1], tuple(shared))
@@ -237,23 +244,29 @@ class _Recorder:
         self.members: dict[int, Member] = {}
         self._seeds = seeds
         self._run = program.run
+        self._is_seed = [is_seed(variable) for variable in program.model.non_trainable_variables]
         self._steps = program.full_steps + 1
         self._clock: dict[int, list[tuple[float, float]]] = {}
 
-    def after(self, place: int, state: MemberState, seconds: float) -> bool:
-        """Notes a segment; returns whether a hook wants the member stopped."""
+    def after(
+        self, place: int, state: MemberState, seconds: float
+    ) -> tuple[bool, Callable[[], None]]:
+        """Notes a segment; says whether a hook wants the member stopped, and what is left to tell."""
         clock = self._clock.setdefault(place, [(0.0, 0.0)])
         epoch, status = int(state.epoch), int(state.status)
         seen = int(clock[-1][0])
         clock.append((epoch + int(state.step) / self._steps, clock[-1][1] + seconds))
         stopped = self._hook(place, state, seen, epoch)
+        member = self._member(place, state) if status != RUNNING or stopped else None
+        return stopped, lambda: self._tell(place, epoch, member)
+
+    def _tell(self, place: int, epoch: int, member: Member | None) -> None:
         if (progress := self.options.get("on_progress")) is not None:
             progress(place, epoch)
-        if status != RUNNING or stopped:
-            self.members[place] = self._member(place, state)
+        if member is not None:
+            self.members[place] = member
             if (done := self.options.get("on_member")) is not None:
-                done(place, self.members[place])
-        return stopped
+                done(place, member)
 
     def _hook(self, place: int, state: MemberState, seen: int, epoch: int) -> bool:
         hook = self.options.get("on_epoch")
@@ -272,16 +285,20 @@ class _Recorder:
         progress, seconds = np.array(self._clock[place]).T
         trace["seconds"] = np.interp(np.arange(1, epochs + 1), progress, seconds)
         restored = self._run.restore_best and int(state.patience.best_epoch) >= 0
-        weights = state.best if restored and state.best else (state.model.trainable, state.model.non_trainable)
-        trainable, non_trainable = ([np.array(value) for value in group] for group in weights)
+        weights = (
+            state.best
+            if restored and state.best
+            else (state.model.trainable, state.model.non_trainable)
+        )
+        others = [v for v, seed in zip(weights[1], self._is_seed, strict=True) if not seed]
         standardizations = self.options.get("standardizations")
         return Member(
             seed=self._seeds[place],
             status=_STATUS.get(int(state.status), "stopped"),
             trace=trace,
             best_epoch=int(state.patience.best_epoch),
-            trainable=trainable,
-            non_trainable=non_trainable,
+            trainable=[np.array(value) for value in weights[0]],
+            non_trainable=[np.array(value) for value in others],
             standardization=standardizations[place] if standardizations else None,
         )
 
@@ -304,7 +321,9 @@ def _start(
     return program.start(state), constants
 
 
-def _splits(seeds: Sequence[int], size: int, options: Options) -> list[tuple[np.ndarray, np.ndarray]]:
+def _splits(
+    seeds: Sequence[int], size: int, options: Options
+) -> list[tuple[np.ndarray, np.ndarray]]:
     splits = options.get("splits")
     if splits is None:
         held_out = round(size * options.get("validation_fraction", 0.0))
@@ -328,7 +347,9 @@ def _shared(x: Any, y: Any) -> Shared:
     shared = Shared(*(jax.tree.map(_plain, part) for part in (x, y)))
     sizes = {array.shape[0] if array.ndim else 0 for array in jax.tree.leaves(shared)}
     if len(sizes) != 1 or 0 in sizes:
-        raise UsageError(f"x and y must have the same number of rows, at least 1; they have {sorted(sizes)}")
+        raise UsageError(
+            f"x and y must have the same number of rows, at least 1; they have {sorted(sizes)}"
+        )
     return shared
 
 
@@ -338,7 +359,9 @@ def _plain(array: Any) -> np.ndarray:
     if array.dtype.kind not in "biuf":
         raise UsageError(f"x and y must be numbers, not dtype {array.dtype}; encode them first")
     narrower = {"int64": np.int32, "uint64": np.uint32, "float64": np.float32}
-    return np.ascontiguousarray(array.astype(narrower.get(array.dtype.name, array.dtype), copy=False))
+    return np.ascontiguousarray(
+        array.astype(narrower.get(array.dtype.name, array.dtype), copy=False)
+    )
 
 
 def _check_options(options: Mapping[str, Any]) -> None:
@@ -347,7 +370,11 @@ def _check_options(options: Mapping[str, Any]) -> None:
         import difflib
 
         near = difflib.get_close_matches(unknown[0], Options.__annotations__, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; options are {', '.join(Options.__annotations__)}"
+        hint = (
+            f"; did you mean {near[0]!r}?"
+            if near
+            else f"; options are {', '.join(Options.__annotations__)}"
+        )
         raise UsageError(f"train_population has no option {unknown[0]!r}{hint}")
     if not 0 <= options.get("validation_fraction", 0.0) < 1:
         raise UsageError(

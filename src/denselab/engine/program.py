@@ -135,7 +135,9 @@ class Program:
         blank = np.full(self.run.epochs, np.nan, np.float32)
         return MemberState(
             model=state,
-            best=(list(state.trainable), list(state.non_trainable)) if self.run.restore_best else None,
+            best=(list(state.trainable), list(state.non_trainable))
+            if self.run.restore_best
+            else None,
             patience=Patience(np.float32(np.inf), np.int32(-1), zero),
             plateau=PlateauState(np.float32(np.inf), zero),
             epoch=zero,
@@ -144,7 +146,9 @@ class Program:
             trace={name: blank.copy() for name in self._trace_names()},
         )
 
-    def segment(self, state: MemberState, constants: Constants, shared: Shared, budget: Any) -> MemberState:
+    def segment(
+        self, state: MemberState, constants: Constants, shared: Shared, budget: Any
+    ) -> MemberState:
         """Trains one member for at most `budget` steps, over as many epochs as they reach.
 
         Args:
@@ -168,9 +172,7 @@ class Program:
             data = EpochData(constants, shared, order)
             member = self.span(member, data, member.step, last)
             ends = (last == self.full_steps) & (left > 0)
-            member = jax.lax.cond(
-                ends, lambda m: self.end_epoch(m, data), lambda m: m, member
-            )
+            member = jax.lax.cond(ends, lambda m: self.end_epoch(m, data), lambda m: m, member)
             return member, left - ends.astype(jnp.int32)
 
         return jax.lax.while_loop(running, proceed, (state, jnp.asarray(budget, jnp.int32)))[0]
@@ -276,9 +278,7 @@ class Program:
             _, state = self.model.train_step(tuple(model), self._batch(data, rows))
         return ModelState(*state)
 
-    def _validate(
-        self, model: ModelState, data: EpochData
-    ) -> tuple[ModelState, dict[str, Any]]:
+    def _validate(self, model: ModelState, data: EpochData) -> tuple[ModelState, dict[str, Any]]:
         def test(state: tuple[Any, Any], rows: Any) -> tuple[Any, Any]:
             with set_scalars(self.model, data.constants.scalars):
                 _, changed = self.model.test_step(
@@ -292,7 +292,10 @@ class Program:
         assert rows is not None
         state = (model.non_trainable, self._blank_metrics())
         state = jax.lax.fori_loop(
-            0, whole, lambda i, s: test(s, jax.lax.dynamic_slice_in_dim(rows, i * size, size)), state
+            0,
+            whole,
+            lambda i, s: test(s, jax.lax.dynamic_slice_in_dim(rows, i * size, size)),
+            state,
         )
         if whole * size < self.validation_size:
             state = test(state, rows[whole * size :])
@@ -309,7 +312,9 @@ class Program:
         values = []
         for variable in self.model.metrics_variables:
             value = scope.get_current_value(variable)
-            values.append(jnp.zeros(variable.shape, variable.dtype) if value is None else jnp.asarray(value))
+            values.append(
+                jnp.zeros(variable.shape, variable.dtype) if value is None else jnp.asarray(value)
+            )
         return values
 
     def _results(self, metrics: list[Any]) -> dict[str, Any]:

@@ -63,13 +63,15 @@ def resolve(model: keras.Model, path: str) -> tuple[Any, str]:
     )
     if not hasattr(owner, name) or (name == "learning_rate" and follows_schedule):
         raise UsageError(
-            f"scalar {path!r} names nothing that can be set in this model; name an attribute such as 'optimizer.learning_rate', "
-            "'optimizer.weight_decay' or 'optimizer.schedule.initial_learning_rate'"
+            f"scalar {path!r} names nothing that can be set in this model; name an attribute such as "
+            "'optimizer.learning_rate', 'optimizer.weight_decay' or 'optimizer.schedule.initial_learning_rate'"
         )
     return owner, name
 
 
-def initial_state(model: keras.Model, scalars: dict[str, float]) -> tuple[ModelState, dict[str, Any]]:
+def initial_state(
+    model: keras.Model, scalars: dict[str, float]
+) -> tuple[ModelState, dict[str, Any]]:
     """Splits a member's scalars into initial variables and attributes set while tracing.
 
     Args:

@@ -11,9 +11,9 @@ __all__ = ["Patience", "Plateau", "PlateauState", "improve", "reduce_rate"]
 class Patience(NamedTuple):
     """The best value so far and the number of epochs since."""
 
-    best: Float[Array, ""]
-    best_epoch: Int[Array, ""]
-    wait: Int[Array, ""]
+    best: Any
+    best_epoch: Any
+    wait: Any
 
 
 class Plateau(NamedTuple):
@@ -28,8 +28,8 @@ class Plateau(NamedTuple):
 class PlateauState(NamedTuple):
     """The best value the plateau rule has seen and the number of epochs since."""
 
-    best: Float[Array, ""]
-    wait: Int[Array, ""]
+    best: Any
+    wait: Any
 
 
 def improve(

@@ -9,14 +9,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from denselab.engine.narrow import AfterSegment, Work
-from denselab.engine.platform import compiler_options
+from denselab.engine.platform import Device, compiler_options
 from denselab.engine.program import RUNNING, Constants, EpochData, MemberState, Program, Shared
 
 __all__ = ["train_wide"]
 
 
 def train_wide(
-    program: Program, work: Sequence[Work], shared: Shared, *, device: jax.Device, after: AfterSegment
+    program: Program,
+    work: Sequence[Work],
+    shared: Shared,
+    *,
+    device: Device,
+    after: AfterSegment,
 ) -> float:
     """Trains members side by side in one program, dropping to a narrower one as they finish.
 
@@ -47,12 +52,12 @@ def train_wide(
             epoch += 1
             for i in np.flatnonzero(running):
                 member = jax.tree.map(lambda a, i=i: a[i], states)
-                stopped = after(int(places[i]), member, share)
+                stopped, event = after(int(places[i]), member, share)
+                event()
                 running[i] = status[i] == RUNNING and not stopped
             states = states._replace(status=_marked(states.status, running))
-        states, constants = jax.tree.map(
-            lambda a, keep=np.flatnonzero(running): a[keep], (states, constants)
-        )
+        keep = np.flatnonzero(running)
+        states, constants = jax.tree.map(lambda a, keep=keep: a[keep], (states, constants))
         places = places[running]
     return wide.compile_seconds
 
@@ -91,7 +96,7 @@ class _Wide:
         return jax.vmap(one)(states, constants)
 
 
-def _stack(members: Sequence[tuple[Any, Any]], device: jax.Device) -> Any:
+def _stack(members: Sequence[tuple[Any, Any]], device: Device) -> Any:
     return jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *members), device)
 
 

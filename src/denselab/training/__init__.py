@@ -1,0 +1,23 @@
+"""Where recipe, data and engine meet; start reading at `train.py`."""
+
+import os
+import sys
+
+if "keras" not in sys.modules:  # as in the engine: where Keras already runs, nothing is changed
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+
+from denselab.training.network import build_network, compile_network
+from denselab.training.results import Progress, RecipeResult, Scores, Trial
+from denselab.training.train import restore_recipe, score, train_recipe
+
+__all__ = [
+    "Progress",
+    "RecipeResult",
+    "Scores",
+    "Trial",
+    "build_network",
+    "compile_network",
+    "restore_recipe",
+    "score",
+    "train_recipe",
+]

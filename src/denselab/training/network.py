@@ -1,0 +1,188 @@
+"""From a recipe to a compiled Keras model: stock layers where Keras has them, our components elsewhere."""
+
+from typing import Any
+
+import keras
+
+from denselab.components import (
+    FanInUniform,
+    MCAlphaDropout,
+    MCDropout,
+    OneCycle,
+    OneCycleMomentum,
+    RReLU,
+    ScheduledMomentumSGD,
+    SmoothedSparseCategoricalCrossentropy,
+)
+from denselab.recipes import Recipe, resolved, steps
+
+__all__ = ["build_network", "compile_network"]
+
+_NORMALIZATIONS = {
+    "batch": keras.layers.BatchNormalization,
+    "layer": keras.layers.LayerNormalization,
+    "rms": keras.layers.RMSNormalization,
+}
+_DROPOUTS = {
+    ("dropout", False): keras.layers.Dropout,
+    ("dropout", True): MCDropout,
+    ("alpha_dropout", False): keras.layers.AlphaDropout,
+    ("alpha_dropout", True): MCAlphaDropout,
+    ("gaussian_dropout", False): keras.layers.GaussianDropout,
+}
+_OPTIMIZERS = {
+    "sgd": keras.optimizers.SGD,
+    "rmsprop": keras.optimizers.RMSprop,
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "nadam": keras.optimizers.Nadam,
+    "lion": keras.optimizers.Lion,
+    "adagrad": keras.optimizers.Adagrad,
+}
+
+
+def build_network(recipe: Recipe, *, features: int, classes: int) -> keras.Model:
+    """Builds the network of a recipe, from flat features to logits.
+
+    Args:
+        recipe: The recipe.
+        features: Number of inputs.
+        classes: Number of classes.
+
+    Returns:
+        An uncompiled functional model, (batch, features) -> (batch, classes).
+
+    Example:
+        >>> from denselab.recipes import load_recipe
+        >>> build_network(load_recipe("plain"), features=3072, classes=10).count_params()
+        500210
+    """
+    network = recipe.network
+    inputs = keras.Input((features,), name="features")
+    x = inputs
+    if network.normalize_input:
+        x = _NORMALIZATIONS[network.normalization](name="input_normalization")(x)
+    if network.dropout.where == "input":
+        x = _drop(recipe, "input_dropout", x)
+    fan_in = features
+    for number in range(1, network.depth + 1):
+        x = _hidden(recipe, number, fan_in, x)
+        fan_in = network.width
+    if network.dropout.where == "output":
+        x = _drop(recipe, "output_dropout", x)
+    logits = keras.layers.Dense(classes, name="logits")(x)
+    return keras.Model(inputs, logits, name=recipe.name.replace("/", "_"))
+
+
+def compile_network(model: keras.Model, recipe: Recipe, *, train_rows: int) -> keras.Model:
+    """Compiles a recipe's network with its loss, optimizer and schedule.
+
+    Args:
+        model: From `build_network`.
+        recipe: The recipe.
+        train_rows: Number of training rows, which decides the length of schedules.
+
+    Returns:
+        The same model.
+    """
+    smoothing = recipe.training.label_smoothing
+    loss = (
+        SmoothedSparseCategoricalCrossentropy(smoothing, from_logits=True)
+        if smoothing
+        else keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    model.compile(optimizer=_optimizer(recipe, train_rows), loss=loss, metrics=[accuracy])
+    return model
+
+
+def _hidden(recipe: Recipe, number: int, fan_in: int, x: Any) -> Any:
+    network = recipe.network
+    before = x
+    x = keras.layers.Dense(
+        network.width,
+        use_bias=network.hidden_bias,
+        kernel_initializer=_kernel_initializer(recipe),
+        bias_initializer=_bias_initializer(recipe, fan_in),
+        kernel_regularizer=keras.regularizers.L1(network.l1) if network.l1 else None,
+        name=f"hidden_{number}",
+    )(x)
+    if network.normalization != "none":
+        x = _NORMALIZATIONS[network.normalization](name=f"normalization_{number}")(x)
+    x = _activation(network.activation, f"activation_{number}")(x)
+    if network.dropout.where == "every":
+        x = _drop(recipe, f"dropout_{number}", x)
+    if network.residual and number > 1:
+        x = keras.layers.Add(name=f"skip_{number}")([before, x])
+    return x
+
+
+def _activation(name: str, layer_name: str) -> keras.Layer:
+    if name == "prelu":
+        return keras.layers.PReLU(name=layer_name)
+    if name == "rrelu":
+        return RReLU(name=layer_name)
+    return keras.layers.Activation(name, name=layer_name)
+
+
+def _drop(recipe: Recipe, layer_name: str, x: Any) -> Any:
+    dropout = recipe.network.dropout
+    if dropout.kind == "none":
+        return x
+    return _DROPOUTS[dropout.kind, dropout.monte_carlo](dropout.rate, name=layer_name)(x)
+
+
+def _kernel_initializer(recipe: Recipe) -> Any:
+    network = recipe.network
+    if network.kernel_initializer == "constant":
+        return keras.initializers.Constant(network.kernel_value)
+    return keras.initializers.get(network.kernel_initializer)
+
+
+def _bias_initializer(recipe: Recipe, fan_in: int) -> Any:
+    network = recipe.network
+    if network.bias_initializer == "constant":
+        return keras.initializers.Constant(network.bias_value)
+    if network.bias_initializer == "fan_in_uniform":
+        return FanInUniform(fan_in)
+    return keras.initializers.Zeros()
+
+
+def _optimizer(recipe: Recipe, train_rows: int) -> keras.Optimizer:
+    table = resolved(recipe)["optimizer"]
+    assert isinstance(table, dict)
+    options = {key: value for key, value in table.items() if value is not None}
+    name = options.pop("name")
+    schedule = recipe.schedule
+    options["learning_rate"] = _learning_rate(recipe, train_rows)
+    if schedule.low_momentum is not None and schedule.high_momentum is not None:
+        options["momentum"] = OneCycleMomentum(
+            steps(recipe, train_rows).total, high=schedule.high_momentum, low=schedule.low_momentum
+        )
+        return ScheduledMomentumSGD(**options)
+    return _OPTIMIZERS[name](**options)
+
+
+def _learning_rate(
+    recipe: Recipe, train_rows: int
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    schedule, rate = recipe.schedule, recipe.optimizer.learning_rate
+    total = steps(recipe, train_rows).total
+    if schedule.kind == "one_cycle":
+        return OneCycle(
+            rate, total, start_factor=schedule.start_factor, end_factor=schedule.final_factor
+        )
+    if schedule.kind == "exponential":
+        return keras.optimizers.schedules.ExponentialDecay(rate, total, schedule.end_factor)
+    if schedule.kind == "cosine":
+        warmup = round(total * schedule.warmup_fraction)
+        if not warmup:
+            return keras.optimizers.schedules.CosineDecay(rate, total, alpha=schedule.end_factor)
+        return keras.optimizers.schedules.CosineDecay(
+            0.0,
+            total - warmup,
+            alpha=schedule.end_factor,
+            warmup_target=rate,
+            warmup_steps=warmup,
+        )
+    return rate

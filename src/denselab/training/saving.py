@@ -1,0 +1,132 @@
+"""A trained member as one `.keras` file that any Keras program can use, and back."""
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from denselab.data import Dataset
+from denselab.errors import DataError, ExhaustedError, UsageError
+from denselab.recipes import Recipe
+from denselab.training.network import build_network
+
+__all__ = [
+    "INPUT_MEAN",
+    "INPUT_SCALE",
+    "Preprocessing",
+    "named_weights",
+    "save_classifier",
+    "set_named_weights",
+]
+
+INPUT_MEAN, INPUT_SCALE = "input_mean", "input_scale"
+
+
+class Preprocessing(NamedTuple):
+    """Shape of raw inputs and number of classes of a data set."""
+
+    input_shape: tuple[int, ...]
+    classes: int
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "Preprocessing":
+        """Takes the shapes of a data set."""
+        return cls(tuple(dataset.x.shape[1:]), dataset.classes or 1)
+
+
+def named_weights(model: keras.Model, values: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """Names weights by the path of their variable.
+
+    Args:
+        model: A model of the program.
+        values: Trainable, then other weights without seeds, as a member holds them.
+
+    Returns:
+        Path -> array.
+    """
+    variables = [*model.trainable_weights, *model.non_trainable_weights]
+    return {variable.path: value for variable, value in zip(variables, values, strict=True)}
+
+
+def set_named_weights(model: keras.Model, weights: dict[str, np.ndarray]) -> None:
+    """Puts named weights into a model.
+
+    Args:
+        model: A model of the same recipe.
+        weights: Path -> array; entries the model does not have are left out.
+
+    Raises:
+        DataError: If one is missing or has another shape.
+    """
+    for variable in [*model.trainable_weights, *model.non_trainable_weights]:
+        value = weights.get(variable.path)
+        if value is None or tuple(value.shape) != tuple(variable.shape):
+            came = "nothing" if value is None else f"shape {tuple(value.shape)}"
+            raise DataError(
+                f"weights for {variable.path} are {came}, but the recipe needs shape "
+                f"{tuple(variable.shape)}; use the recipe they were trained with"
+            )
+        variable.assign(value)
+
+
+def save_classifier(
+    data: Preprocessing, recipe: Recipe, weights: dict[str, np.ndarray], *, path: Path
+) -> None:
+    """Writes network, preprocessing and softmax as one model.
+
+    Args:
+        data: Shapes of the raw inputs and classes.
+        recipe: The recipe.
+        weights: The member's named weights.
+        path: File to write, ending in `.keras`; whole or not at all.
+
+    Raises:
+        ExhaustedError: If the disk is full.
+        UsageError: If the folder cannot be written to.
+    """
+    network = build_network(recipe, features=int(np.prod(data.input_shape)), classes=data.classes)
+    set_named_weights(network, weights)
+    inputs = keras.Input(data.input_shape, name="inputs")
+    x = keras.layers.Flatten(name="flatten")(inputs)
+    if INPUT_MEAN in weights:
+        x = _normalization(weights[INPUT_MEAN], weights[INPUT_SCALE])(x)
+    probabilities = keras.layers.Softmax(name="probabilities")(network(x))
+    model = keras.Model(inputs, probabilities, name=recipe.name)
+    model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    _write_whole(model, path)
+
+
+def _normalization(mean: np.ndarray, scale: np.ndarray) -> keras.layers.Normalization:
+    """Writes (x - mean) * scale as the Keras layer, whose variance is 1 / scale²."""
+    # A constant feature has scale 0; the largest variance float32 holds maps it to 0 within 1e-17.
+    with np.errstate(divide="ignore"):
+        variance = np.minimum(1 / np.square(scale.astype(np.float64)), np.finfo(np.float32).max)
+    return keras.layers.Normalization(
+        mean=mean.astype(np.float32), variance=variance.astype(np.float32), name="standardization"
+    )
+
+
+def _write_whole(model: keras.Model, path: Path) -> None:
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(suffix=".keras", prefix=".", dir=path.parent)
+        os.close(handle)
+        model.save(temporary)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise ExhaustedError(
+                f"{path}: the disk is full; free some space and try again"
+            ) from error
+        raise UsageError(
+            f"{path}: cannot be written ({error.strerror}); choose another folder"
+        ) from error
+    finally:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)

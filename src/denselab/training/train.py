@@ -1,0 +1,271 @@
+"""Where the instruments meet: recipe + data -> population -> trials.
+
+`train_recipe` is the path every trained network of denselab takes: split the rows by seed, fit the
+preprocessing on the training part, build one Keras model for each seed, train them as one population,
+predict validation and test rows, and hand back trials.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+
+from denselab.data import Dataset, split, standardization
+from denselab.engine import Member, Plateau, Predictor, train_population
+from denselab.errors import UsageError
+from denselab.recipes import Recipe
+from denselab.training.network import build_network, compile_network
+from denselab.training.results import Progress, RecipeResult, Scores, Trial
+from denselab.training.saving import INPUT_MEAN, INPUT_SCALE, named_weights, set_named_weights
+
+__all__ = ["restore_recipe", "score", "train_recipe"]
+
+Splits = list[tuple[np.ndarray, np.ndarray]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Reporting:
+    """Whom `train_recipe` tells what while it works.
+
+    Attributes:
+        on_trial: Called with each trial as soon as it is done and scored.
+        on_progress: Called every second or two.
+    """
+
+    on_trial: Callable[[Trial], None] | None = None
+    on_progress: Callable[[Progress], None] | None = None
+
+
+def train_recipe(
+    recipe: Recipe,
+    dataset: Dataset,
+    *,
+    seeds: Sequence[int],
+    source: RecipeResult | None = None,
+    on_trial: Callable[[Trial], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> RecipeResult:
+    """Trains one recipe under several seeds, side by side.
+
+    Args:
+        recipe: What to train.
+        dataset: Classification data with a test set.
+        seeds: One whole number a member; decides split, weights, order of rows, dropout and draws.
+        source: The result of the recipe that `recipe.weights_from` names; nothing is trained then.
+        on_trial: Called with each trial as soon as it is done and scored.
+        on_progress: Called every second or two while members train.
+
+    Returns:
+        The trials, in the order of the seeds.
+
+    Raises:
+        UsageError: If the data has no classes or no test set, or a source is missing.
+        KeyboardInterrupt: After Ctrl-C; trials that were done have been handed to `on_trial`.
+
+    Example:
+        >>> from denselab.data import hold_out_test, load
+        >>> from denselab.recipes import load_recipe
+        >>> short = load_recipe("plain", preset="tuned", settings=["network.depth=2", "training.epochs=5"])
+        >>> result = train_recipe(short, hold_out_test(load("digits")), seeds=[0])
+        >>> result.trials[0].test.accuracy > 0.8
+        True
+    """
+    _check(recipe, dataset, source)
+    splits = _splits(recipe, dataset, seeds)
+    report = Reporting(on_trial, on_progress)
+    if source is not None:
+        return _share(recipe, dataset, splits, source=source, report=report)
+    return _train(recipe, dataset, splits, seeds=seeds, report=report)
+
+
+def restore_recipe(recipe: Recipe, dataset: Dataset, trials: Sequence[Trial]) -> RecipeResult:
+    """Rebuilds the result of a recipe from trials that were stored.
+
+    Args:
+        recipe: The recipe they were trained with.
+        dataset: The data they were trained on.
+        trials: The trials with their weights.
+
+    Returns:
+        A result that can save models and be the source of other recipes.
+    """
+    return RecipeResult(recipe, dataset, tuple(trials), compile_seconds=0.0)
+
+
+def score(probabilities: np.ndarray, labels: np.ndarray) -> Scores:
+    """Scores predicted probabilities against labels.
+
+    Args:
+        probabilities: Shape (rows, classes).
+        labels: Class numbers, shape (rows,).
+
+    Returns:
+        Mean cross-entropy and accuracy; both NaN where probabilities are.
+
+    Example:
+        >>> score(np.array([[0.5, 0.5], [0.0, 1.0]]), np.array([0, 1]))
+        Scores(loss=0.34657359027997264, accuracy=1.0)
+    """
+    if not np.isfinite(probabilities).all():
+        return Scores(float("nan"), float("nan"))
+    right = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    # The least probability float32 tells from 0: a probability that underflowed costs 87 nats, not infinity.
+    loss = -np.log(np.maximum(right, np.finfo(np.float32).tiny)).mean()
+    return Scores(float(loss), float((probabilities.argmax(axis=1) == labels).mean()))
+
+
+def _train(
+    recipe: Recipe, dataset: Dataset, splits: Splits, *, seeds: Sequence[int], report: Reporting
+) -> RecipeResult:
+    x = dataset.x.reshape(dataset.n, -1)
+    standard = recipe.preprocessing.scaling == "standard"
+    standardizations = [standardization(x, rows) for rows, _ in splits] if standard else None
+    training, scorer = recipe.training, _Scorer(recipe, dataset)
+    trials: dict[int, Trial] = {}
+
+    def done(place: int, member: Member) -> None:
+        trials[place] = scorer(member, splits[place][1])
+        if report.on_trial is not None:
+            report.on_trial(trials[place])
+
+    def progress(place: int, epoch: int) -> None:
+        if report.on_progress is not None:
+            counts = (training.epochs, len(trials), len(seeds))
+            report.on_progress(Progress(recipe.name, place, epoch, *counts))
+
+    population = train_population(
+        functools.partial(_compiled, recipe, dataset, len(splits[0][0])),
+        x,
+        dataset.y,
+        seeds=seeds,
+        splits=splits,
+        standardizations=standardizations,
+        epochs=training.epochs,
+        batch_size=training.batch_size,
+        patience=training.patience if training.early_stopping else None,
+        restore_best=training.restore_best,
+        plateau=_plateau(recipe),
+        on_member=done,
+        on_progress=progress,
+    )
+    ordered = tuple(trials[place] for place in range(len(seeds)))
+    return RecipeResult(recipe, dataset, ordered, population.compile_seconds, population.notes)
+
+
+def _share(
+    recipe: Recipe, dataset: Dataset, splits: Splits, *, source: RecipeResult, report: Reporting
+) -> RecipeResult:
+    """Predicts with weights that another recipe trained."""
+    scorer = _Scorer(recipe, dataset)
+    trials = []
+    for trial, (_, rows) in zip(source.trials, splits, strict=True):
+        trials.append(scorer(scorer.member(trial), rows))
+        if report.on_trial is not None:
+            report.on_trial(trials[-1])
+    return RecipeResult(recipe, dataset, tuple(trials), compile_seconds=0.0)
+
+
+class _Scorer:
+    """Turns members into trials: predicts their validation rows and the test rows."""
+
+    def __init__(self, recipe: Recipe, dataset: Dataset) -> None:
+        self._recipe, self._dataset = recipe, dataset
+        self._model = _network(recipe, dataset, predicting=True)
+        self._predict = Predictor(self._model, draws=recipe.prediction.draws)
+
+    def __call__(self, member: Member, rows: np.ndarray) -> Trial:
+        data, recipe = self._dataset, self._recipe
+        assert data.test_x is not None
+        assert data.test_y is not None
+        (validation,) = self._predict([member], data.x.reshape(data.n, -1)[rows])
+        (test,) = self._predict([member], data.test_x.reshape(len(data.test_x), -1))
+        trains = recipe.weights_from is None
+        return Trial(
+            recipe=recipe.name,
+            seed=member.seed,
+            status=member.status,
+            trace=member.trace if trains else {},
+            best_epoch=member.best_epoch if recipe.training.restore_best else member.epochs - 1,
+            validation=score(validation, data.y[rows]),
+            test=score(test, data.test_y),
+            weights=self._named(member),
+            seconds=float(member.trace["seconds"][-1]) if trains else 0.0,
+        )
+
+    def member(self, trial: Trial) -> Member:
+        """Makes a member of a trial's weights."""
+        set_named_weights(self._model, trial.weights)
+        standard = INPUT_MEAN in trial.weights
+        return Member(
+            seed=trial.seed,
+            status=trial.status,
+            trace=trial.trace,
+            best_epoch=trial.best_epoch,
+            trainable=[np.array(v) for v in self._model.trainable_weights],
+            non_trainable=[np.array(v) for v in self._model.non_trainable_weights],
+            standardization=(trial.weights[INPUT_MEAN], trial.weights[INPUT_SCALE])
+            if standard
+            else None,
+        )
+
+    def _named(self, member: Member) -> dict[str, np.ndarray]:
+        weights = named_weights(self._model, [*member.trainable, *member.non_trainable])
+        if member.standardization is not None:
+            weights[INPUT_MEAN], weights[INPUT_SCALE] = member.standardization
+        return weights
+
+
+def _compiled(recipe: Recipe, dataset: Dataset, train_rows: int) -> keras.Model:
+    return compile_network(_network(recipe, dataset), recipe, train_rows=train_rows)
+
+
+def _network(recipe: Recipe, dataset: Dataset, *, predicting: bool = False) -> keras.Model:
+    """Builds the recipe's network; for several draws with its dropout active at prediction."""
+    if predicting and recipe.prediction.draws > 1:
+        dropout = recipe.network.dropout.model_copy(update={"monte_carlo": True})
+        network = recipe.network.model_copy(update={"dropout": dropout})
+        recipe = recipe.model_copy(update={"network": network})
+    return build_network(recipe, features=dataset.features, classes=dataset.classes or 1)
+
+
+def _plateau(recipe: Recipe) -> Plateau | None:
+    schedule = recipe.schedule
+    if schedule.kind != "reduce_on_plateau":
+        return None
+    return Plateau(
+        factor=schedule.factor,
+        patience=schedule.patience,
+        minimum=schedule.minimum_factor * recipe.optimizer.learning_rate,
+    )
+
+
+def _splits(recipe: Recipe, dataset: Dataset, seeds: Sequence[int]) -> Splits:
+    training = recipe.training
+    return [
+        split(
+            dataset.y,
+            seed=seed,
+            fraction=training.validation_fraction,
+            stratified=training.stratified,
+            task=dataset.task,
+        )
+        for seed in seeds
+    ]
+
+
+def _check(recipe: Recipe, dataset: Dataset, source: RecipeResult | None) -> None:
+    if dataset.classes is None:
+        raise UsageError(
+            f"{dataset.name} has the task regression; recipes train classifiers, give data with classes"
+        )
+    if dataset.test_x is None:
+        raise UsageError(
+            f"{dataset.name} has no test set; call denselab.data.hold_out_test on it first"
+        )
+    if (recipe.weights_from is None) != (source is None):
+        wanted = recipe.weights_from or "no other recipe"
+        raise UsageError(
+            f"recipe {recipe.name} takes its weights from {wanted}; give its result as source"
+        )
