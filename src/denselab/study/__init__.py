@@ -1,0 +1,49 @@
+"""Studies: recipes compared over seeds, kept in a folder that can be resumed and read anywhere.
+
+Only `compare.py` trains. Everything else reads records, and needs neither JAX nor Keras.
+"""
+
+from denselab.study.compare import compare_recipes
+from denselab.study.manifest import Manifest, Run, manifest_for
+from denselab.study.plan import Plan, default_folder, plan_hash, plan_study, with_sources
+from denselab.study.reading import Study, is_study, read_file, read_study, read_weights
+from denselab.study.records import (
+    RecipeRecord,
+    ScoresRecord,
+    StoredFile,
+    TrialRecord,
+    best_trial,
+    missing_seeds,
+)
+from denselab.study.store import Store, open_study
+from denselab.study.summary import RecipeSummary, Spread, Summary, TimeToTarget, summarize
+
+__all__ = [
+    "Manifest",
+    "Plan",
+    "RecipeRecord",
+    "RecipeSummary",
+    "Run",
+    "ScoresRecord",
+    "Spread",
+    "Store",
+    "StoredFile",
+    "Study",
+    "Summary",
+    "TimeToTarget",
+    "TrialRecord",
+    "best_trial",
+    "compare_recipes",
+    "default_folder",
+    "is_study",
+    "manifest_for",
+    "missing_seeds",
+    "open_study",
+    "plan_hash",
+    "plan_study",
+    "read_file",
+    "read_study",
+    "read_weights",
+    "summarize",
+    "with_sources",
+]

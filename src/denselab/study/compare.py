@@ -1,0 +1,192 @@
+"""Trains the recipes of a plan one after another, and stores each trial as it is done.
+
+The only file of this room that trains: `denselab.training`, and JAX with it, is imported when there
+is something to train.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from denselab.data import Dataset
+from denselab.errors import InterruptedTrainingError
+from denselab.recipes import Recipe, parameter_count, weights_source
+from denselab.study.hashing import settings_hash
+from denselab.study.manifest import manifest_for
+from denselab.study.plan import Plan, training_order
+from denselab.study.reading import Study, read_file, read_weights
+from denselab.study.records import (
+    TRACE_COLUMNS,
+    RecipeRecord,
+    ScoresRecord,
+    TrialRecord,
+    best_trial,
+    missing_seeds,
+    trials_of,
+)
+from denselab.study.store import Store, open_study
+from denselab.study.summary import Summary, summarize
+
+if TYPE_CHECKING:
+    from denselab.training import Progress, RecipeResult, Trial
+
+__all__ = ["compare_recipes"]
+
+
+def compare_recipes(
+    plan: Plan,
+    dataset: Dataset,
+    *,
+    folder: Path,
+    command: str,
+    progress: "Callable[[Progress], None] | None" = None,
+) -> Summary:
+    """Trains what a plan asks for and a study does not have yet.
+
+    Each trial is on the disk as soon as it is done, so a study that was interrupted, or killed,
+    goes on where it was when the same plan is run again; one that is complete trains nothing. A
+    recipe's model is saved when all its trials are there.
+
+    Args:
+        plan: What to train.
+        dataset: The data of the plan, with its test set.
+        folder: The study folder.
+        command: What the user typed, to be recorded, and shown as the way to go on.
+        progress: Told how far the training of a recipe has come, every second or two.
+
+    Returns:
+        What came out, from the records of the whole study.
+
+    Raises:
+        InterruptedTrainingError: After Ctrl-C. What was finished is kept: `read_study(folder)`.
+        StudyInUseError: If another process works on the study.
+        CorruptStudyError: If a file of it is not as it was written; nothing was touched.
+        UsageError: If the folder holds another study, or cannot be written to.
+        ExhaustedError: If the disk is full; what was finished is kept.
+    """
+    with open_study(folder, manifest_for(plan, dataset, command=command)) as store:
+        work = _Work(plan, dataset, store, progress)
+        try:
+            for recipe in training_order(plan):
+                _complete(recipe, work)
+        except KeyboardInterrupt:
+            raise _interrupted(work, command) from None
+        return summarize(store.study)
+
+
+@dataclass(frozen=True)
+class _Work:
+    plan: Plan
+    dataset: Dataset
+    store: Store
+    progress: "Callable[[Progress], None] | None"
+
+
+def _complete(recipe: Recipe, work: _Work) -> None:
+    """Does of one recipe what is not done yet: its trials, then its model."""
+    store, settings = work.store, settings_hash(recipe)
+    missing = missing_seeds(work.plan, store.study.trials)[recipe.name]
+    if missing:
+        result = _train(recipe, missing, work)
+        done = RecipeRecord(recipe.name, settings, result.compile_seconds, result.notes)
+        store.put_recipe(done)
+    known = [r for r in store.study.recipes if (r.recipe, r.settings) == (recipe.name, settings)]
+    # There is no record where the process was killed between the last trial and this.
+    _keep_best(recipe, known[0] if known else RecipeRecord(recipe.name, settings), work)
+
+
+def _train(recipe: Recipe, seeds: Sequence[int], work: _Work) -> "RecipeResult":
+    from denselab.training import train_recipe
+
+    outputs = work.dataset.classes or 1
+    size = parameter_count(recipe, features=work.dataset.features, outputs=outputs).total
+    settings = settings_hash(recipe)
+
+    def keep(trial: "Trial") -> None:
+        record = _recorded(trial, settings=settings, parameters=size)
+        work.store.add_trial(record, trial.weights)
+
+    return train_recipe(
+        recipe,
+        work.dataset,
+        seeds=seeds,
+        source=_source(recipe, seeds, work),
+        on_trial=keep,
+        on_progress=work.progress,
+    )
+
+
+def _source(recipe: Recipe, seeds: Sequence[int], work: _Work) -> "RecipeResult | None":
+    """Takes the result whose weights a recipe shares out of the store, where it is for sure."""
+    if recipe.weights_from is None:
+        return None
+    source = weights_source(recipe, work.plan.recipes)
+    trials = trials_of(source, work.store.study.trials)
+    return _restored(source, [trials[seed] for seed in seeds], work)
+
+
+def _keep_best(recipe: Recipe, known: RecipeRecord, work: _Work) -> None:
+    study = work.store.study
+    best = best_trial(trials_of(recipe, study.trials).values())
+    if best is None or (known.model_seed == best.seed and _has_model(known, study)):
+        return
+    result = _restored(recipe, [best], work)
+    work.store.save_model(known, best.seed, lambda path: result.save_model(0, path))
+
+
+def _has_model(known: RecipeRecord, study: Study) -> bool:
+    """Says whether the model is there and sound; a model that was deleted is made again."""
+    if known.model is None or not (study.folder / known.model.name).exists():
+        return False
+    read_file(study, known.model)
+    return True
+
+
+def _restored(recipe: Recipe, trials: Sequence[TrialRecord], work: _Work) -> "RecipeResult":
+    from denselab.training import Scores, Trial, restore_recipe
+
+    study = work.store.study
+    restored = [
+        Trial(
+            recipe=trial.recipe,
+            seed=trial.seed,
+            status=trial.status,
+            trace={name: np.array(values) for name, values in trial.trace.items()},
+            best_epoch=trial.best_epoch,
+            validation=Scores(trial.validation.loss, trial.validation.accuracy),
+            test=Scores(trial.test.loss, trial.test.accuracy),
+            weights=read_weights(study, trial),
+            seconds=trial.seconds,
+        )
+        for trial in trials
+    ]
+    return restore_recipe(recipe, work.dataset, restored)
+
+
+def _recorded(trial: "Trial", *, settings: str, parameters: int) -> TrialRecord:
+    epochs = len(trial.trace.get("loss", ()))
+    trace = {name: trial.trace.get(name, np.full(epochs, np.nan)) for name in TRACE_COLUMNS}
+    return TrialRecord(
+        recipe=trial.recipe,
+        settings=settings,
+        seed=trial.seed,
+        status=trial.status,
+        best_epoch=int(trial.best_epoch),
+        parameters=parameters,
+        seconds=float(trial.seconds),
+        validation=ScoresRecord(float(trial.validation.loss), float(trial.validation.accuracy)),
+        test=ScoresRecord(float(trial.test.loss), float(trial.test.accuracy)),
+        trace={name: tuple(map(float, values)) for name, values in trace.items()},
+    )
+
+
+def _interrupted(work: _Work, command: str) -> InterruptedTrainingError:
+    missing = sum(map(len, missing_seeds(work.plan, work.store.study.trials).values()))
+    planned = len(work.plan.recipes) * len(work.plan.seeds)
+    return InterruptedTrainingError(
+        f"interrupted; {planned - missing} of {planned} trials are kept in "
+        f"{work.store.study.folder}; go on with: {command}"
+    )

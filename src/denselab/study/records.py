@@ -1,0 +1,167 @@
+"""What a study remembers: one record a trial, one a recipe."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from math import isfinite, nan
+
+from denselab.recipes import Recipe
+from denselab.study.hashing import settings_hash
+from denselab.study.plan import Plan
+
+__all__ = [
+    "TRACE_COLUMNS",
+    "RecipeRecord",
+    "ScoresRecord",
+    "StoredFile",
+    "TrialRecord",
+    "best_trial",
+    "missing_seeds",
+    "trials_of",
+]
+
+TRACE_COLUMNS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
+"""What is recorded after each epoch; `seconds` counts from the start of the training."""
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file of a study.
+
+    Attributes:
+        name: Its path in the study folder, with `/`.
+        size: Number of bytes.
+        sha256: Their hash, 64 hexadecimal digits.
+    """
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ScoresRecord:
+    """How good predictions are on some rows.
+
+    Attributes:
+        loss: Mean cross-entropy in nats; for regression the mean squared error.
+        accuracy: Share of rows predicted right, from 0 to 1; NaN for regression.
+    """
+
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One recipe trained under one seed.
+
+    Attributes:
+        recipe: Name of the recipe.
+        settings: Hash of its hyper-parameters, see `settings_hash`.
+        seed: The seed.
+        status: "finished", "stopped" (early) or "diverged" (its loss was not finite).
+        best_epoch: Epoch whose weights it ends with, from 0; -1 if there is none.
+        parameters: Number of weights of the network.
+        seconds: Training time without compiling, with other members side by side.
+        validation: Scores on its own validation rows.
+        test: Scores on the test rows.
+        trace: One of `TRACE_COLUMNS` -> its value after each epoch; NaN where there is none.
+        weights: Where its weights are; None until they are stored.
+    """
+
+    recipe: str
+    settings: str
+    seed: int
+    status: str
+    best_epoch: int
+    parameters: int
+    seconds: float
+    validation: ScoresRecord
+    test: ScoresRecord
+    trace: Mapping[str, tuple[float, ...]] = field(repr=False)
+    weights: StoredFile | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether its loss was not finite."""
+        return self.status == "diverged"
+
+    @property
+    def epochs_run(self) -> int:
+        """Number of epochs it trained; 0 where weights are shared."""
+        return len(self.trace["loss"])
+
+
+@dataclass(frozen=True)
+class RecipeRecord:
+    """What is known of a recipe once its trials are there.
+
+    Attributes:
+        recipe: Name of the recipe.
+        settings: Hash of its hyper-parameters.
+        compile_seconds: Time spent on compiling its program, when it was last compiled.
+        notes: What the engine could not set, one line each.
+        model_seed: Seed of the trial that the model is of; -1 while there is no model.
+        model: The model file; None while there is none.
+    """
+
+    recipe: str
+    settings: str
+    compile_seconds: float = nan
+    notes: tuple[str, ...] = ()
+    model_seed: int = -1
+    model: StoredFile | None = None
+
+
+def trials_of(recipe: Recipe, trials: Iterable[TrialRecord]) -> dict[int, TrialRecord]:
+    """Picks the trials of a recipe.
+
+    Args:
+        recipe: The recipe; trials with other hyper-parameters under its name do not count.
+        trials: All trials of a study.
+
+    Returns:
+        Seed -> trial.
+    """
+    key = (recipe.name, settings_hash(recipe))
+    return {trial.seed: trial for trial in trials if (trial.recipe, trial.settings) == key}
+
+
+def missing_seeds(plan: Plan, trials: Iterable[TrialRecord]) -> dict[str, tuple[int, ...]]:
+    """Lists what is still to be trained.
+
+    Args:
+        plan: What is wanted.
+        trials: What is there.
+
+    Returns:
+        Name of each recipe of the plan -> seeds without a trial.
+    """
+    known = tuple(trials)
+    there = {recipe.name: trials_of(recipe, known) for recipe in plan.recipes}
+    return {
+        name: tuple(seed for seed in plan.seeds if seed not in trials)
+        for name, trials in there.items()
+    }
+
+
+def best_trial(trials: Iterable[TrialRecord]) -> TrialRecord | None:
+    """Picks the trial whose weights are worth keeping as a model, by validation rows alone.
+
+    Args:
+        trials: Trials of one recipe.
+
+    Returns:
+        The one of highest validation accuracy (for regression: lowest loss), of equals the one of
+        lower loss, then of lower seed. Trials that failed do not count; None if all did.
+    """
+
+    def rank(trial: TrialRecord) -> tuple[float, float, int]:
+        return -_or_zero(trial.validation.accuracy), trial.validation.loss, trial.seed
+
+    usable = [t for t in trials if not t.failed and isfinite(t.validation.loss)]
+    return min(usable, key=rank, default=None)
+
+
+def _or_zero(accuracy: float) -> float:
+    return accuracy if isfinite(accuracy) else 0.0
