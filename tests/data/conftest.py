@@ -25,6 +25,7 @@ class Server:
         self.content = bytes(range(256)) * 4096
         self.ranges = True
         self.announces = True
+        self.ignores_start = False
         self.cuts: list[int] = []
         self.status: int | None = None
         self.location = ""
@@ -61,7 +62,8 @@ class Server:
             return
         handler.send_response(206 if start else 200)
         if start:
-            handler.send_header("Content-Range", f"bytes {start}-{whole - 1}/{whole}")
+            first = 0 if self.ignores_start else start
+            handler.send_header("Content-Range", f"bytes {first}-{whole - 1}/{whole}")
         if self.announces:
             handler.send_header("Content-Length", str(whole - start))
         handler.end_headers()

@@ -53,10 +53,10 @@ def test_many_constant_features_are_counted_and_some_named():
 
 
 def test_unbalanced_classes_are_warned_of_from_ten_to_one():
-    mild, strong = np.arange(40) < 4, np.arange(40) < 3
-    assert describe(from_arrays(X, mild))["warnings"] == []
-    (warning,) = describe(from_arrays(X, strong))["warnings"]
-    assert "37 rows of False, 3 of True" in warning
+    x = np.arange(44.0).reshape(44, 1)
+    assert describe(from_arrays(x, np.arange(44) < 5))["warnings"] == []
+    (warning,) = describe(from_arrays(x, np.arange(44) < 4))["warnings"]
+    assert "40 rows of False, 4 of True" in warning
 
 
 def test_a_class_without_a_row_is_warned_of():

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import re
 import shutil
 import threading
 from collections import namedtuple
@@ -94,6 +95,14 @@ def test_a_server_without_ranges_sends_everything_again(server, target):
     assert target.read_bytes() == server.content
 
 
+def test_a_part_of_the_file_that_was_not_asked_for_is_not_taken(server, target):
+    server.ignores_start = True
+    leave_part(target, b"x" * 5000)
+    get(server, target)
+    assert target.read_bytes() == server.content
+    assert [wanted for _, wanted in server.asked] == ["bytes=5000-", None]
+
+
 def test_a_server_that_always_breaks_off_leaves_the_part_and_says_to_run_again(server, target):
     server.cuts = [1000] + [0] * 100
     with pytest.raises(DataError, match=r"stopped at 1,000 bytes of 1,048,576; run the same"):
@@ -154,12 +163,26 @@ def test_a_redirection_away_from_the_web_is_refused(server, target, elsewhere):
 
 
 @pytest.mark.parametrize(
-    "url", ["file:///etc/hostname", "ftp://host/x", "data:,x", "archive.tar.gz"]
+    "url", ["file:///etc/hostname", "ftp://host/x", "data:,x", "archive.tar.gz", ""]
 )
 def test_only_web_addresses_are_downloaded(target, url):
     with pytest.raises(DataError, match="begins with https:// or http://"):
         download(url, target, sha256="0" * 64)
     assert not target.parent.exists()
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://", "https://host:port/", "http://a b/"])
+def test_an_address_that_makes_no_sense_is_named(target, url):
+    with pytest.raises(DataError, match=f"cannot reach {re.escape(url)}"):
+        download(url, target, sha256="0" * 64)
+
+
+def test_a_file_system_without_locks_does_not_stop_a_download(server, target, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    assert get(server, target).read_bytes() == server.content
 
 
 def test_a_server_that_is_not_there_is_named_with_the_remedy(server, target):

@@ -77,6 +77,13 @@ def test_stratified_shares_are_exact_where_they_can_be():
     assert np.bincount(y[validation]).tolist() == [1650] * 10
 
 
+def test_a_row_left_over_goes_to_the_class_with_the_largest_remainder():
+    # 3 of 12 rows: exact shares are 1.75 of 7 and 1.25 of 5.
+    y = np.repeat([0, 1], [7, 5])
+    _, validation = split(y, seed=0, fraction=0.25)
+    assert np.bincount(y[validation]).tolist() == [2, 1]
+
+
 def test_each_row_is_as_likely_to_validate_as_any_other():
     y = np.arange(12) % 2
     seeds = 2000

@@ -111,8 +111,7 @@ def _choose_by_class(y: np.ndarray, order: np.ndarray, wanted: int) -> np.ndarra
 def _quotas(counts: np.ndarray, wanted: int) -> np.ndarray:
     """Shares `wanted` rows among classes by largest remainder, leaving each class one row."""
     # Exact integers: 5000 * 0.33 is not 1650 in floating point.
-    shares, remainders = np.divmod(counts.astype(np.int64) * wanted, max(int(counts.sum()), 1))
-    quotas = np.minimum(shares, counts - 1)
+    quotas, remainders = np.divmod(counts.astype(np.int64) * wanted, max(int(counts.sum()), 1))
     by_remainder = np.argsort(-remainders, kind="stable")
     while quotas.sum() < wanted and (quotas < counts - 1).any():
         for place in by_remainder:

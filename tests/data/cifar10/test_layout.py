@@ -141,7 +141,11 @@ def test_a_file_larger_than_it_can_be_is_refused_unread(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "remedy"),
-    [("empty", "is empty; get it again"), ("missing", "get a complete copy"), (".", "cannot read")],
+    [
+        ("empty", "is empty; get it again"),
+        ("missing", "get a complete copy"),
+        (".", "is no plain file"),
+    ],
 )
 def test_a_file_that_cannot_be_read_is_named(tmp_path, name, remedy):
     (tmp_path / "empty").touch()

@@ -96,10 +96,21 @@ HEADER = "{'descr': '%s', 'fortran_order': False, 'shape': %s}"
 @pytest.mark.parametrize(
     ("content", "remedy"),
     [
-        pytest.param(header(HEADER % ("|u1", (10**13,))), r"10,000,000,000,000 bytes", id="10 TB"),
-        pytest.param(header(HEADER % ("|u1", (9,))) + b"x" * 8, "of 9 bytes, the file", id="cut"),
+        pytest.param(
+            header(HEADER % ("|u1", (10**13,))),
+            r"10,000,000,000,000 bytes, the file has",
+            id="10 TB",
+        ),
+        pytest.param(header(HEADER % ("|u1", (9,))) + b"x" * 8, "9 bytes, the file", id="cut"),
         pytest.param(header(HEADER % ("|u1", (9,))) + b"x" * 10, "is damaged", id="bytes too many"),
-        pytest.param(header(HEADER % ("|u1", (-1,))), "damaged|no array", id="negative"),
+        pytest.param(header(HEADER % ("|u1", (-1,))), "is damaged", id="negative"),
+        pytest.param(
+            header(HEADER % ("|u1", (-1, -9))) + b"x" * 9, "is damaged", id="two negative"
+        ),
+        pytest.param(header("((("), "y_test is no array", id="open brackets"),
+        pytest.param(header("(" * 9000), "y_test is no array", id="many open brackets"),
+        pytest.param(header("'''"), "y_test is no array", id="open text"),
+        pytest.param(header(HEADER % ("|V0", (9,))), "damaged npz", id="items of no size"),
         pytest.param(header("x" * 20_000), "y_test is no array", id="a header of 20 KB"),
         pytest.param(header("1" * 90_000, b"\x02\x00"), "y_test is no array", id="of 90 KB"),
         pytest.param(b"\x93NUMPY\x02\x00" + b"\xff" * 4, "y_test is no array", id="of 4 GB"),

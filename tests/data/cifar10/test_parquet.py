@@ -108,3 +108,16 @@ def test_a_file_far_too_large_is_refused_unread(folder, load, monkeypatch):
     monkeypatch.setattr(parquet, "_FILE_LIMIT", 1000)
     with pytest.raises(UnsafeFileError, match="larger than 1,000 bytes"):
         load()
+
+
+def test_a_folder_whose_name_looks_like_a_pattern_is_read(write, truth, tmp_path):
+    folder = write("Parquet", tmp_path / "copy [1]*")
+    assert load_cifar10(data_dir=folder, rows=truth.rows).n == 50
+
+
+def test_column_names_that_would_steer_the_terminal_or_fill_it_are_cut(folder, load):
+    rewrite(folder / "train.parquet", lambda f: f.rename({"img": "\x1b[31m\n" + "x" * 10_000}))
+    with pytest.raises(DataError) as refused:
+        load()
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 1000

@@ -57,7 +57,7 @@ def test_a_gadget_is_refused_and_never_runs(tmp_path, protocol, place):
     batch = {b"data": PIXELS, b"labels": LABELS}
     batch[{"key": gadget, "beside": b"more"}.get(place, place.encode())] = gadget
     with pytest.raises(
-        UnsafeFileError, match=r"names \w+\.mkdir.*get the official file"
+        UnsafeFileError, match=r"names '\w+\.mkdir'.*get the official file"
     ) as refused:
         read(batch, protocol)
     assert refused.value.exit_code == 5
@@ -86,8 +86,14 @@ def test_a_name_that_no_batch_needs_is_refused(module, name, form):
         f"X{chr(len(name))}\0\0\0{name}\x93.",
         "INST": f"(i{module}\n{name}\n.",
     }[form]
-    with pytest.raises(UnsafeFileError, match=f"names {module}.{name}, which no CIFAR-10 batch"):
+    with pytest.raises(UnsafeFileError, match=f"names '{module}.{name}', which no CIFAR-10 batch"):
         read(program.encode("latin-1"))
+
+
+def test_a_name_that_would_steer_the_terminal_is_shown_as_text():
+    with pytest.raises(UnsafeFileError) as refused:
+        read(b"\x80\x02X\x06\0\0\0\x1b[31m\nX\x01\0\0\0y\x93.")
+    assert str(refused.value).isprintable()
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,13 @@ def test_a_place_without_a_copy_is_refused_and_nothing_downloaded(server, tmp_pa
     assert server.asked == []
 
 
+@pytest.mark.parametrize("place", ["x" * 300, "~nobody-of-this-name/data", "nul\0byte"])
+def test_a_place_that_cannot_be_is_refused_without_a_traceback(tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=r"does not exist; name|name a folder you can read"):
+        load("cifar10", data_dir=place)
+
+
 def test_a_copy_in_the_cache_is_used_without_the_web(served, write, truth, own_cache):
     write("npz, colours last", own_cache / "cifar10")
     assert load_cifar10(offline=True, rows=truth.rows).source == "cifar10, npz"

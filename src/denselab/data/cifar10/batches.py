@@ -5,14 +5,21 @@ import hashlib
 import io
 import re
 import tarfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from denselab.data.cifar10.binary import read_binary_batch
-from denselab.data.cifar10.layout import Images, Layout, Part, Rows, checked_rows, read_bytes
+from denselab.data.cifar10.layout import (
+    Images,
+    Layout,
+    Part,
+    Rows,
+    checked_rows,
+    damage_named,
+    read_bytes,
+)
 from denselab.data.cifar10.pickled import read_pickled_batch
 from denselab.errors import DataError, UnsafeFileError
 
@@ -32,6 +39,7 @@ _NAMES = (*_TRAINING, "test_batch")
 _BATCH = re.compile(rf"({'|'.join(_NAMES)})(\.bin)?")
 _BATCH_LIMIT = 2**26
 _ARCHIVE_LIMIT = 2**28
+_MEMBER_LIMIT = 1000
 
 
 def _find(place: Path) -> Path | None:
@@ -61,11 +69,9 @@ def _read(path: Path, rows: Rows) -> Images:
         checked_rows(len(batch.x), rows.train // len(_TRAINING), f"{path}, {name}{suffix}")
     checked_rows(len(batches[-1].x), rows.test, f"{path}, test_batch{suffix}")
     images, labels = zip(*batches[:-1], strict=True)
-    return Images(
-        Part(np.concatenate(images), np.concatenate(labels)),
-        batches[-1],
-        f"{'binary' if suffix else 'python'} {kept}",
-    )
+    train = Part(np.concatenate(images), np.concatenate(labels))
+    checked_rows(len(train.x), rows.train, str(path))
+    return Images(train, batches[-1], f"{'binary' if suffix else 'python'} {kept}")
 
 
 def _official(data: bytes) -> str:
@@ -83,49 +89,52 @@ def _read_folder(path: Path) -> Mapping[str, bytes]:
 
 
 def _read_archive(data: bytes, path: Path) -> Mapping[str, bytes]:
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
-            unpacked = packed.read(_ARCHIVE_LIMIT + 1)
-    except (EOFError, OSError, zlib.error) as error:
-        raise DataError(
-            f"{path} is a truncated or damaged archive ({error}); delete it and get it again"
-        ) from error
+    with (
+        damage_named(f"{path} is a truncated or damaged archive"),
+        gzip.GzipFile(fileobj=io.BytesIO(data)) as packed,
+    ):
+        unpacked = packed.read(_ARCHIVE_LIMIT + 1)
     if len(unpacked) > _ARCHIVE_LIMIT:
         raise UnsafeFileError(
             f"{path} unpacks to more than {_ARCHIVE_LIMIT:,} bytes, CIFAR-10 to 186 million; "
             "get the official archive"
         )
-    try:
-        with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive:
-            return _members(archive, path)
-    except (tarfile.TarError, EOFError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path} holds no readable tar archive ({error}); get it again") from error
+    with (
+        damage_named(f"{path} holds no readable tar archive"),
+        tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive,
+    ):
+        return _members(archive, path)
 
 
 def _members(archive: tarfile.TarFile, path: Path) -> Mapping[str, bytes]:
     files: dict[str, bytes] = {}
-    for member in archive:
-        if not (member.isfile() or member.isdir()):
-            raise UnsafeFileError(
-                f"{path} holds a link or device, {member.name!r}; get the official archive"
-            )
+    for count, member in enumerate(archive):
         inside = PurePosixPath(member.name.replace("\\", "/"))
-        if inside.is_absolute() or ".." in inside.parts:
+        problem = _problem(member, inside)
+        if not problem and inside.name in files:
+            problem = "is there twice"
+        if count == _MEMBER_LIMIT:
+            problem = f"is one of more than {_MEMBER_LIMIT:,}"
+        if problem:
             raise UnsafeFileError(
-                f"{path} holds {member.name!r}, which lies outside; get the official archive"
+                f"{path} was not read: {member.name[:80]!r} {problem}; get the official archive"
             )
-        if not member.isfile() or not _BATCH.fullmatch(inside.name):
-            continue
-        if inside.name in files or member.size > _BATCH_LIMIT:
-            raise UnsafeFileError(
-                f"{path} holds {member.name!r} twice or larger than {_BATCH_LIMIT:,} bytes; "
-                "get the official archive"
-            )
-        content = archive.extractfile(member)
-        files[inside.name] = content.read() if content is not None else b""
+        content = archive.extractfile(member) if _BATCH.fullmatch(inside.name) else None
+        if content is not None:
+            files[inside.name] = content.read()
     return files
+
+
+def _problem(member: tarfile.TarInfo, inside: PurePosixPath) -> str:
+    """Says why a member is unsafe; empty if it is not."""
+    if not (member.isfile() or member.isdir()):
+        return "is a link or device"
+    if inside.is_absolute() or ".." in inside.parts:
+        return "lies outside"
+    # A negative size sends Python's reader round in circles (CVE-2025-8194).
+    if not 0 <= member.size <= _BATCH_LIMIT:
+        return f"is larger than {_BATCH_LIMIT:,} bytes or has a negative size"
+    return ""
 
 
 BATCHES = Layout(

@@ -1,14 +1,15 @@
 """What every layout of CIFAR-10 must hold, and the one form all of them are brought to."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int32, Integer, UInt8
 
-from denselab.errors import DataError, UnsafeFileError
+from denselab.errors import DataError, DenselabError, UnsafeFileError
 
 __all__ = [
     "CLASS_NAMES",
@@ -19,6 +20,7 @@ __all__ = [
     "Rows",
     "checked_labels",
     "checked_rows",
+    "damage_named",
     "from_planes",
     "in_canonical_order",
     "read_bytes",
@@ -36,6 +38,9 @@ CLASS_NAMES = (
     "ship",
     "truck",
 )
+
+
+_SHOWN = 200
 
 
 class Rows(NamedTuple):
@@ -109,6 +114,9 @@ def read_bytes(path: Path, limit: int) -> bytes:
         UnsafeFileError: If it is larger.
     """
     try:
+        # A pipe or a device would never end.
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path} is no plain file; get a complete copy of CIFAR-10")
         with path.open("rb") as file:
             data = file.read(limit + 1)
     except FileNotFoundError as error:
@@ -123,6 +131,31 @@ def read_bytes(path: Path, limit: int) -> bytes:
     if not data:
         raise DataError(f"{path} is empty; get it again")
     return data
+
+
+@contextmanager
+def damage_named(what: str) -> Iterator[None]:
+    """Turns whatever a parser raises on damaged bytes into one line.
+
+    Parsers of pickles, archives and headers raise nearly every exception there is when the bytes
+    are hostile enough; our own errors and a lack of memory pass as they are.
+
+    Args:
+        what: The file and what is wrong with it.
+
+    Yields:
+        Nothing; the parsing happens inside.
+
+    Raises:
+        DataError: If the parser raised.
+    """
+    try:
+        yield
+    except (DenselabError, MemoryError):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:_SHOWN]
+        raise DataError(f"{what} ({reason}); delete it and get it again") from error
 
 
 def from_planes(rows: UInt8[np.ndarray, "row 3072"]) -> UInt8[np.ndarray, "row 32 32 3"]:

@@ -2,7 +2,6 @@
 
 import math
 import zipfile
-import zlib
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +16,7 @@ from denselab.data.cifar10.layout import (
     Rows,
     checked_labels,
     checked_rows,
+    damage_named,
     from_planes,
 )
 from denselab.errors import DataError, UnsafeFileError
@@ -37,11 +37,8 @@ def _find(place: Path) -> Path | None:
 
 
 def _read(path: Path, rows: Rows) -> Images:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            arrays = {name: _member(archive, name, f"{path}, {name}") for name in _NAMES}
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
-        raise DataError(f"{path} is a truncated or damaged npz ({error}); get it again") from error
+    with damage_named(f"{path} is a truncated or damaged npz"), zipfile.ZipFile(path) as archive:
+        arrays = {name: _member(archive, name, f"{path}, {name}") for name in _NAMES}
     parts = []
     for part, expected in (("train", rows.train), ("test", rows.test)):
         images = _images(arrays[f"x_{part}"], f"{path}, x_{part}")
@@ -68,21 +65,19 @@ def _member(archive: zipfile.ZipFile, name: str, where: str) -> np.ndarray:
         shape, fortran, dtype = _header(file, where)
         size = math.prod(shape) * dtype.itemsize
         data = file.read(size + 1) if size <= _MEMBER_LIMIT else b""
-    if len(data) != size:
+    if len(data) != size or min(shape, default=0) < 0:
         raise DataError(
-            f"{where}: its header speaks of {size:,} bytes, the file has "
+            f"{where}: its header speaks of shape {shape}, {size:,} bytes, the file has "
             f"{info.file_size:,}; it is damaged: save it again with np.savez"
         )
     return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
 
 
 def _header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.dtype]:
-    try:
+    with damage_named(f"{where} is no array"):
         version = npy.read_magic(file)
         read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
         shape, fortran, dtype = read(file, max_header_size=_HEADER_LIMIT)
-    except (ValueError, KeyError) as error:
-        raise DataError(f"{where} is no array ({error}); save it again with np.savez") from error
     if dtype.hasobject:
         raise UnsafeFileError(
             f"{where} holds pickled objects, which could run code; "

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from denselab.data.arrays import clean_name
 from denselab.data.cifar10.images import decode_images
 from denselab.data.cifar10.layout import Images, Layout, Part, Rows, checked_labels, checked_rows
 from denselab.errors import DataError, UnsafeFileError
@@ -61,26 +62,27 @@ def _count(shard: Path) -> int:
             f"{shard} is larger than {_FILE_LIMIT:,} bytes; get the official copy"
         )
     with _refused(shard):
-        return polars.scan_parquet(shard).select(polars.len()).collect().item()
+        return polars.scan_parquet(shard, glob=False).select(polars.len()).collect().item()
 
 
 def _read_shard(shard: Path) -> tuple[list[bytes], np.ndarray]:
     import polars
 
     with _refused(shard):
-        schema = polars.read_parquet_schema(shard)
+        table = polars.scan_parquet(shard, glob=False)
+        schema = table.collect_schema()
     column = next((name for name in _COLUMNS if name in schema), _COLUMNS[0])
     struct = schema.get(column)
     fields = struct.to_schema() if isinstance(struct, polars.Struct) else {}
     label = schema.get("label")
     if fields.get("bytes") != polars.Binary or label is None or not label.is_integer():
-        columns = ", ".join(f"{name}: {kind}" for name, kind in schema.items())
+        columns = clean_name(", ".join(f"{name}: {kind}" for name, kind in schema.items()))[:200]
         raise DataError(
             f"{shard} has the columns {columns}; expected img (a struct with the binary field "
             "bytes) and label (whole numbers), as in uoft-cs/cifar10"
         )
     with _refused(shard):
-        frame = polars.read_parquet(shard, columns=[column, "label"])
+        frame = table.select(column, "label").collect()
     images, labels = frame[column].struct.field("bytes"), frame["label"]
     if images.null_count() or labels.null_count():
         raise DataError(f"{shard} has rows without image or label; get a complete copy of CIFAR-10")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from denselab.data.cifar10.layout import Part, checked_labels, from_planes
+from denselab.data.cifar10.layout import Part, checked_labels, damage_named, from_planes
 from denselab.errors import DataError, UnsafeFileError
 
 __all__ = ["read_pickled_batch"]
@@ -91,20 +91,20 @@ _PERMITTED = {
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> type[_Record]:
         if (module, name) not in _PERMITTED:
+            named = f"{module}.{name}"[:80]
             raise UnsafeFileError(
-                f"it names {module}.{name}, which no CIFAR-10 batch needs and which could run code"
+                f"it names {named!r}, which no CIFAR-10 batch needs and which could run code"
             )
         return _PERMITTED[module, name]
 
 
 def _load(data: bytes, where: str) -> object:
     try:
-        _check_opcodes(data)
-        return _Reader(io.BytesIO(data), encoding="bytes").load()
+        with damage_named(f"{where} is a damaged pickle"):
+            _check_opcodes(data)
+            return _Reader(io.BytesIO(data), encoding="bytes").load()
     except UnsafeFileError as error:
         raise UnsafeFileError(f"{where} was not read: {error}; get the official file") from error
-    except Exception as error:  # A damaged pickle can raise anything at all.
-        raise DataError(f"{where} is a damaged pickle ({error}); get the file again") from error
 
 
 def _check_opcodes(data: bytes) -> None:

@@ -53,7 +53,7 @@ def load_cifar10(
         Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009.
     """
     if data_dir is not None:
-        images = _read_named(Path(data_dir).expanduser(), rows)
+        images = _read_named(Path(os.path.expanduser(data_dir)), rows)
     else:
         images = _read_found(cache_folder(), rows)
         if images is None:
@@ -107,9 +107,9 @@ def fetch_cifar10(
 
 
 def _read_named(place: Path, rows: Rows) -> Images:
-    if not place.exists():
-        raise DataError(f"{place} does not exist; name the folder or file that holds CIFAR-10")
     images = _read_found(place, rows)
+    if images is None and not place.exists():
+        raise DataError(f"{place} does not exist; name the folder or file that holds CIFAR-10")
     if images is None:
         raise DataError(
             f"no CIFAR-10 in {place}; looked there and in {', '.join(_SUBFOLDERS[:-1])} for "
@@ -119,15 +119,15 @@ def _read_named(place: Path, rows: Rows) -> Images:
 
 
 def _read_found(place: Path, rows: Rows) -> Images | None:
-    places = [place] if place.is_file() else [place / name for name in _SUBFOLDERS]
     try:
+        places = [place] if place.is_file() else [place / name for name in _SUBFOLDERS]
         for candidate in places:
             for layout in _LAYOUTS:
                 found = layout.find(candidate)
                 if found is not None:
                     return layout.read(found, rows)
-    except PermissionError as error:
+    except OSError as error:
         raise DataError(
-            f"cannot read {error.filename} ({error.strerror}); allow it first"
+            f"cannot look for CIFAR-10 in {place} ({error.strerror}); name a folder you can read"
         ) from error
     return None
