@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import keras
+
 from denselab import components
 
 
@@ -11,16 +13,17 @@ from denselab import components
 class Case:
     """One component with arguments that differ from its defaults, so that a lost argument shows.
 
-    `input_shape` is the shape that a layer is called on, `random_in` when its answers are random,
-    `seed_generators` how many streams it owns.
+    For layers, `input_shape` is the shape to call it on, `random_in` says when its answers are
+    random, `seed_generators` how many streams it owns, `supports_masking` whether masks pass.
     """
 
     component: type
-    kind: Literal["layer", "schedule", "optimizer"]
+    kind: Literal["layer", "schedule", "optimizer", "initializer", "loss", "callback"]
     arguments: Mapping[str, Any] = field(default_factory=dict)
     input_shape: tuple[int, ...] | None = None
     random_in: Literal["nothing", "training", "training and prediction"] = "nothing"
     seed_generators: int = 0
+    supports_masking: bool = True
 
     @property
     def name(self) -> str:
@@ -82,4 +85,15 @@ CASES = (
         random_in="training and prediction",
         seed_generators=1,
     ),
+    Case(
+        components.SmoothedSparseCategoricalCrossentropy,
+        "loss",
+        {"label_smoothing": 0.2, "from_logits": True, "reduction": "sum", "name": "smoothed"},
+    ),
+    Case(
+        components.Symmetric,
+        "initializer",
+        {"initializer": keras.initializers.HeNormal(seed=3)},
+    ),
+    Case(components.FanInUniform, "initializer", {"fan_in": 100, "seed": 3}),
 )

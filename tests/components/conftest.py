@@ -1,4 +1,4 @@
-"""Gives each test that asks for `case` or `layer_case` the rows of the one table."""
+"""Gives each test that asks for a case the rows of the one table."""
 
 import importlib.util
 import sys
@@ -26,8 +26,12 @@ def _table() -> ModuleType:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     cases = _table().CASES
-    layers = [case for case in cases if case.kind == "layer"]
-    for fixture, rows in (("case", cases), ("layer_case", layers)):
+    fixtures = {
+        "case": cases,
+        "saved_case": [case for case in cases if case.kind != "callback"],
+        "layer_case": [case for case in cases if case.kind == "layer"],
+    }
+    for fixture, rows in fixtures.items():
         if fixture in metafunc.fixturenames:
             metafunc.parametrize(fixture, rows, ids=[row.name for row in rows])
 

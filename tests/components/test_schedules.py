@@ -81,6 +81,13 @@ def test_each_phase_goes_one_way(annealing, warmup_fraction, turns):
     assert directions == [{1}, {-1}, {-1}][: len(directions)]
 
 
+def test_numpy_counts_do_as_well_and_are_saved_as_plain_numbers():
+    config = OneCycle(1.0, np.int64(100)).get_config()
+
+    assert type(config["total_steps"]) is int
+    assert config == OneCycle(1.0, 100).get_config()
+
+
 def test_the_rate_stays_at_its_end_afterwards():
     np.testing.assert_allclose(rates(OneCycle(1.0, 10), [10, 11, 1000]), 1e-4, rtol=RELATIVE)
 

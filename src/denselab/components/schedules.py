@@ -1,6 +1,7 @@
 """The 1cycle policy: learning rate and momentum as functions of the iteration."""
 
 import math
+from numbers import Integral
 from typing import Any, Literal, get_args
 
 import keras
@@ -82,7 +83,7 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
         if not 0 <= end_factor <= 1:
             raise UsageError(f"end_factor is {end_factor!r}; give a share of the peak from 0 to 1")
         self.peak_rate = peak_rate
-        self.total_steps = total_steps
+        self.total_steps = int(total_steps)
         self.start_factor = start_factor
         self.end_factor = end_factor
         self.annealing: Annealing = annealing
@@ -156,7 +157,7 @@ class OneCycleMomentum(keras.optimizers.schedules.LearningRateSchedule):
             raise UsageError(
                 f"low is {low!r}, high is {high!r}; give 0 <= low <= high < 1, such as 0.85, 0.95"
             )
-        self.total_steps = total_steps
+        self.total_steps = int(total_steps)
         self.high = high
         self.low = low
         self.annealing: Annealing = annealing
@@ -187,7 +188,8 @@ class OneCycleMomentum(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def _check_cycle(total_steps: int, annealing: str, warmup_fraction: float | None) -> None:
-    if isinstance(total_steps, bool) or not isinstance(total_steps, int) or total_steps < 1:
+    is_count = isinstance(total_steps, Integral) and not isinstance(total_steps, bool)
+    if not is_count or total_steps < 1:
         raise UsageError(
             f"total_steps is {total_steps!r}; give a whole number from 1, batches times epochs"
         )
