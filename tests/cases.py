@@ -86,6 +86,23 @@ CASES = (
         seed_generators=1,
     ),
     Case(
+        components.RReLU,
+        "layer",
+        {"lower": 0.1, "upper": 0.4, "seed": 3},
+        input_shape=(2, 3, 5),
+        random_in="training",
+        seed_generators=1,
+    ),
+    Case(
+        components.MixUp,
+        "layer",
+        {"alpha": 0.7, "seed": 3},
+        input_shape=(4, 3, 5),
+        random_in="training",
+        seed_generators=1,
+        supports_masking=False,
+    ),
+    Case(
         components.SmoothedSparseCategoricalCrossentropy,
         "loss",
         {"label_smoothing": 0.2, "from_logits": True, "reduction": "sum", "name": "smoothed"},

@@ -1,8 +1,10 @@
 """What Keras lacks: layers, schedules, optimizers; importing this registers them for loading."""
 
+from denselab.components.activations import RReLU
 from denselab.components.dropout import MCAlphaDropout, MCDropout
 from denselab.components.initializers import FanInUniform, Symmetric
 from denselab.components.losses import SmoothedSparseCategoricalCrossentropy
+from denselab.components.mixup import MixUp
 from denselab.components.optimizers import ScheduledMomentumSGD
 from denselab.components.schedules import Annealing, OneCycle, OneCycleMomentum
 
@@ -11,8 +13,10 @@ __all__ = [
     "FanInUniform",
     "MCAlphaDropout",
     "MCDropout",
+    "MixUp",
     "OneCycle",
     "OneCycleMomentum",
+    "RReLU",
     "ScheduledMomentumSGD",
     "SmoothedSparseCategoricalCrossentropy",
     "Symmetric",
