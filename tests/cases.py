@@ -113,4 +113,5 @@ CASES = (
         {"initializer": keras.initializers.HeNormal(seed=3)},
     ),
     Case(components.FanInUniform, "initializer", {"fan_in": 100, "seed": 3}),
+    Case(components.LearningRateRangeTest, "callback"),
 )

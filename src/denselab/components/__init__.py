@@ -6,11 +6,14 @@ from denselab.components.initializers import FanInUniform, Symmetric
 from denselab.components.losses import SmoothedSparseCategoricalCrossentropy
 from denselab.components.mixup import MixUp
 from denselab.components.optimizers import ScheduledMomentumSGD
+from denselab.components.range_test import LearningRateRangeTest
 from denselab.components.schedules import Annealing, OneCycle, OneCycleMomentum
+from denselab.components.suggestions import smooth_losses, suggest_rates
 
 __all__ = [
     "Annealing",
     "FanInUniform",
+    "LearningRateRangeTest",
     "MCAlphaDropout",
     "MCDropout",
     "MixUp",
@@ -20,4 +23,6 @@ __all__ = [
     "ScheduledMomentumSGD",
     "SmoothedSparseCategoricalCrossentropy",
     "Symmetric",
+    "smooth_losses",
+    "suggest_rates",
 ]
