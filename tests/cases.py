@@ -114,4 +114,5 @@ CASES = (
     ),
     Case(components.FanInUniform, "initializer", {"fan_in": 100, "seed": 3}),
     Case(components.LearningRateRangeTest, "callback"),
+    Case(components.StochasticWeightAveraging, "callback", {"start_epoch": 1}),
 )

@@ -1,6 +1,10 @@
 """What Keras lacks: layers, schedules, optimizers; importing this registers them for loading."""
 
 from denselab.components.activations import RReLU
+from denselab.components.averaging import (
+    StochasticWeightAveraging,
+    recalibrate_batch_normalization,
+)
 from denselab.components.dropout import MCAlphaDropout, MCDropout
 from denselab.components.initializers import FanInUniform, Symmetric
 from denselab.components.losses import SmoothedSparseCategoricalCrossentropy
@@ -22,7 +26,9 @@ __all__ = [
     "RReLU",
     "ScheduledMomentumSGD",
     "SmoothedSparseCategoricalCrossentropy",
+    "StochasticWeightAveraging",
     "Symmetric",
+    "recalibrate_batch_normalization",
     "smooth_losses",
     "suggest_rates",
 ]
