@@ -97,7 +97,7 @@ def model_state(model: keras.Model) -> ModelState:
         model.optimizer.variables,
         model.metrics_variables,
     )
-    return ModelState(*([np.array(variable) for variable in group] for group in groups))
+    return ModelState(*([np.array(variable.value) for variable in group] for group in groups))
 
 
 def is_seed(variable: keras.Variable) -> bool:

@@ -328,7 +328,7 @@ def _splits(
     if splits is None:
         held_out = round(size * options.get("validation_fraction", 0.0))
         shuffled = [generator(seed, "split").permutation(size) for seed in seeds]
-        splits = [(rows[held_out:], rows[:held_out]) for rows in shuffled]
+        splits = [(np.sort(rows[held_out:]), np.sort(rows[:held_out])) for rows in shuffled]
     checked = [tuple(np.asarray(rows, np.int32) for rows in split) for split in splits]
     sizes = {tuple(len(rows) for rows in split) for split in checked}
     if len(checked) != len(seeds) or len(sizes) != 1:

@@ -203,8 +203,8 @@ class _Scorer:
             status=trial.status,
             trace=trial.trace,
             best_epoch=trial.best_epoch,
-            trainable=[np.array(v) for v in self._model.trainable_weights],
-            non_trainable=[np.array(v) for v in self._model.non_trainable_weights],
+            trainable=[np.array(v.value) for v in self._model.trainable_weights],
+            non_trainable=[np.array(v.value) for v in self._model.non_trainable_weights],
             standardization=(trial.weights[INPUT_MEAN], trial.weights[INPUT_SCALE])
             if standard
             else None,
