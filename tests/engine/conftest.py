@@ -1,11 +1,7 @@
 """Small data on which a training takes a fraction of a second."""
 
-import os
-
 import numpy as np
 import pytest
-
-os.environ.setdefault("KERAS_BACKEND", "jax")
 
 
 @pytest.fixture(scope="session")

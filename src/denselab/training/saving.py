@@ -96,7 +96,8 @@ def save_classifier(
         x = _normalization(weights[INPUT_MEAN], weights[INPUT_SCALE])(x)
     probabilities = keras.layers.Softmax(name="probabilities")(network(x))
     model = keras.Model(inputs, probabilities, name=recipe.name)
-    model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    # Compiled for `evaluate`. SGD keeps no variable a weight, so loading has none to miss.
+    model.compile(optimizer="sgd", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     _write_whole(model, path)
 
 
