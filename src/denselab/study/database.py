@@ -112,13 +112,9 @@ def open_database(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         DenselabError: If it cannot be opened.
     """
     try:
-        connection = _connect(path, "rw")
-        connection.execute(
-            "PRAGMA query_only = ON" if read_only else "PRAGMA journal_mode = DELETE"
-        )
-    except sqlite3.Error as error:
+        return _connect(path, "rw", read_only=read_only)
+    except (sqlite3.Error, UnicodeError) as error:
         raise _read_error(error, path) from error
-    return connection
 
 
 @contextmanager
@@ -134,8 +130,8 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     Raises:
         sqlite3.Error: If it cannot be written; nothing has changed then.
     """
-    files.execute(connection, "BEGIN IMMEDIATE")
     try:
+        files.execute(connection, "BEGIN IMMEDIATE")
         yield
         files.execute(connection, "DELETE FROM seal")
         files.execute(connection, "INSERT INTO seal VALUES (?)", (_seal(connection),))
@@ -208,12 +204,19 @@ def read_contents(connection: sqlite3.Connection, path: Path) -> Contents:
         raise _read_error(error, path) from error
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+def _connect(path: Path, mode: str, *, read_only: bool = False) -> sqlite3.Connection:
     address = f"{path.absolute().as_uri()}?mode={mode}"
     connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA fullfsync = ON")
-    connection.execute("PRAGMA foreign_keys = ON")
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA fullfsync = ON")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(
+            "PRAGMA query_only = ON" if read_only else "PRAGMA journal_mode = DELETE"
+        )
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -255,7 +258,8 @@ def _trials(connection: sqlite3.Connection) -> Iterator[TrialRecord]:
 
 def _recipes(connection: sqlite3.Connection) -> Iterator[RecipeRecord]:
     columns = ", ".join(RECIPE_COLUMNS)
-    for *row, expected in connection.execute(f"SELECT {columns}, checksum FROM recipes").fetchall():
+    rows = connection.execute(f"SELECT {columns}, checksum FROM recipes ORDER BY recipe, settings")
+    for *row, expected in rows.fetchall():
         _check(tuple(row), [], expected=expected)
         yield recipe_from(tuple(row))
 
@@ -302,7 +306,7 @@ def _journal(path: Path) -> Path:
     return path.with_name(f"{path.name}-journal")
 
 
-def _read_error(error: sqlite3.Error, path: Path) -> DenselabError:
+def _read_error(error: sqlite3.Error | UnicodeError, path: Path) -> DenselabError:
     primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StudyInUseError(f"{path}: another program has it open; close that and run again")
@@ -317,6 +321,8 @@ def _read_error(error: sqlite3.Error, path: Path) -> DenselabError:
 
 
 def _corrupt(path: Path, reason: str) -> CorruptStudyError:
+    # SQLite quotes what it found, whatever that is, on several lines.
+    line = "".join(c if c.isprintable() else "?" for c in " ".join(reason.split()))
     return CorruptStudyError(
-        f"{path}: {reason}; restore the file from a copy, or start in another folder"
+        f"{path}: {line}; restore the file from a copy, or start in another folder"
     )

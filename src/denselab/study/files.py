@@ -8,7 +8,7 @@ import errno
 import hashlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -27,6 +27,7 @@ __all__ = [
     "make_folder",
     "make_folders",
     "read_whole",
+    "remove_folders",
     "remove_leftovers",
     "replace",
     "replace_whole",
@@ -160,17 +161,21 @@ def make_folders(folder: Path) -> tuple[Path, ...]:
         OSError: If one cannot be made; none is left behind then.
     """
     missing = tuple(path for path in (folder, *folder.parents) if not path.exists())
-    made: list[Path] = []
     try:
         for path in reversed(missing):
             make_folder(path)
-            made.insert(0, path)
+            sync_folder(path.parent)
     except BaseException:
-        for path in made:
-            with suppress(OSError):
-                path.rmdir()
+        remove_folders(missing)
         raise
     return missing
+
+
+def remove_folders(folders: Iterable[Path]) -> None:
+    """Removes those of some folders that are empty, the innermost first."""
+    for path in folders:
+        with suppress(OSError):
+            path.rmdir()
 
 
 def sha256(data: bytes) -> str:

@@ -1,5 +1,6 @@
 """Reads a study back: every record and every file is checked before it is believed."""
 
+import os
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class Study:
 
 def is_study(folder: Path) -> bool:
     """Says whether a folder holds a study, sound or not."""
-    return (folder / DATABASE_NAME).exists()
+    return os.path.exists(folder / DATABASE_NAME)
 
 
 def read_study(folder: Path) -> Study:

@@ -14,7 +14,7 @@ trial is there with all that belongs to it, or not at all.
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -93,9 +93,9 @@ class Store:
         """
         with self._transaction():
             put_recipe(self._connection, recipe)
-        key = (recipe.recipe, recipe.settings)
-        others = (r for r in self.study.recipes if (r.recipe, r.settings) != key)
-        self.study = replace(self.study, recipes=(*others, recipe))
+        known = {(one.recipe, one.settings): one for one in (*self.study.recipes, recipe)}
+        # In the order in which the database lists them.
+        self.study = replace(self.study, recipes=tuple(known[key] for key in sorted(known)))
 
     def save_model(self, recipe: RecipeRecord, seed: int, save: Callable[[Path], None]) -> None:
         """Stores the model of a recipe, and then the record that names it.
@@ -171,9 +171,7 @@ def _create(folder: Path, manifest: Manifest, stack: ExitStack) -> None:
         if not is_study(folder):
             _write_new(folder, manifest)
     except BaseException:
-        for path in made:
-            with suppress(OSError):
-                path.rmdir()
+        files.remove_folders(made)
         raise
 
 
