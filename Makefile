@@ -1,17 +1,38 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: install demo test test-backends check bench soak docs clean
+.PHONY: install demo test test-backends check bench
 
 install: $(VENV)/.installed
 
+demo: $(VENV)/.installed
+	rm -rf studies/demo
+	$(BIN)/denselab compare digits --out studies/demo
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest
+
+test-backends: $(VENV)/.backends
+	KERAS_BACKEND=torch $(BIN)/python -m pytest tests/components
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/components
+
+check: $(VENV)/.installed
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+bench: $(VENV)/.backends
+	set -e; for script in benchmarks/*.py; do $(BIN)/python $$script; done
+
 $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(PIP) --editable '.[dev]'
 	touch $@
 
 $(VENV)/.backends: $(VENV)/.installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[torch,tensorflow]'
+	$(PIP) --editable '.[torch,tensorflow]'
 	touch $@

@@ -1,19 +1,43 @@
 """Trains deep dense networks with the techniques of the field, side by side, and says which help."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-_DOORS: dict[str, str] = {}
-"""Public name -> module that holds it; opened when first used, so that `import denselab` is quick."""
+if TYPE_CHECKING:  # What editors see; at run time these names are opened below.
+    from denselab.data import load as load_data
+    from denselab.engine import Plateau, train_population
+    from denselab.recipes import ladder, load_recipe
+    from denselab.training import train_recipe
+
+__all__ = [
+    "Plateau",
+    "__version__",
+    "ladder",
+    "load_data",
+    "load_recipe",
+    "train_population",
+    "train_recipe",
+]
 
 __version__ = "0.1.0"
 
-__all__ = sorted([*_DOORS, "__version__"])
+_DOORS = {
+    "Plateau": "denselab.engine:Plateau",
+    "ladder": "denselab.recipes:ladder",
+    "load_data": "denselab.data:load",
+    "load_recipe": "denselab.recipes:load_recipe",
+    "train_population": "denselab.engine:train_population",
+    "train_recipe": "denselab.training:train_recipe",
+}
+"""Public name -> module and name there; opened when first used, so `import denselab` is quick."""
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> Any:
     if name not in _DOORS:
-        raise AttributeError(f"module 'denselab' has no attribute {name!r}; it has {', '.join(_DOORS)}")
-    return getattr(import_module(_DOORS[name]), name)
+        known = ", ".join(_DOORS)
+        raise AttributeError(f"module 'denselab' has no attribute {name!r}; it has {known}")
+    module, _, original = _DOORS[name].partition(":")
+    return getattr(import_module(module), original)
 
 
 def __dir__() -> list[str]:

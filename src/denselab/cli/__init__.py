@@ -1,0 +1,1 @@
+"""The command line: one command, one file; nothing heavy is imported until a command runs."""

@@ -1,0 +1,161 @@
+"""What a command would train, without training it."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from denselab.cli.options import DataOptions
+from denselab.cli.selection import selected_data
+from denselab.cli.table import aligned
+from denselab.recipes import (
+    Recipe,
+    layer_summary,
+    parameter_count,
+    programs,
+    resolved,
+    steps,
+)
+
+__all__ = ["Shape", "data_shape", "plan", "plan_text"]
+
+
+class Shape(NamedTuple):
+    """What a plan needs to know of a data set.
+
+    Attributes:
+        rows: Rows to train and validate on.
+        test_rows: Rows to test on.
+        features: Features of a row, flattened.
+        classes: Number of classes.
+    """
+
+    rows: int
+    test_rows: int
+    features: int
+    classes: int
+
+
+_KNOWN = {"cifar10": Shape(50_000, 10_000, 3072, 10)}
+"""Data sets that need a download, and whose shape is known without it."""
+
+
+def data_shape(name: str, where: DataOptions) -> Shape:
+    """Finds the shape of a data set, of one that needs a download without having it.
+
+    Args:
+        name: Its name.
+        where: Where it comes from.
+
+    Returns:
+        The shape after the test rows were set apart.
+
+    Raises:
+        DataError: If there is no data set of that name.
+
+    Example:
+        >>> data_shape("cifar10", DataOptions())
+        Shape(rows=50000, test_rows=10000, features=3072, classes=10)
+    """
+    if name in _KNOWN:
+        return _KNOWN[name]
+    data = selected_data(name, where)
+    test_rows = 0 if data.test_y is None else len(data.test_y)
+    return Shape(data.n, test_rows, data.features, data.classes or 1)
+
+
+def plan(
+    data: str, shape: Shape, recipes: Sequence[Recipe], seeds: Sequence[int]
+) -> dict[str, object]:
+    """Works out what training some recipes takes, ready for JSON.
+
+    Args:
+        data: Name of the data set.
+        shape: Its shape.
+        recipes: What is trained.
+        seeds: The seeds of each recipe.
+
+    Returns:
+        The data, the seeds, the number of programs to compile, and for each recipe its
+        configuration, parameters and steps.
+    """
+    return {
+        "dataset": {"name": data, **shape._asdict()},
+        "seeds": list(seeds),
+        "programs": programs(recipes),
+        "recipes": [_recipe_plan(recipe, shape) for recipe in recipes],
+    }
+
+
+def plan_text(data: str, shape: Shape, recipes: Sequence[Recipe], seeds: Sequence[int]) -> str:
+    """Writes the same for people.
+
+    Args:
+        data: Name of the data set.
+        shape: Its shape.
+        recipes: What is trained.
+        seeds: The seeds of each recipe.
+
+    Returns:
+        Several lines.
+    """
+    trained = sum(recipe.weights_from is None for recipe in recipes)
+    first, last = seeds[0], seeds[-1]
+    lines = [
+        f"{data}: {shape.rows:,} rows to train and validate on, {shape.test_rows:,} to test; "
+        f"{shape.features:,} features, {shape.classes} classes",
+        f"{trained * len(seeds)} trainings (seeds {first} to {last}) in {programs(recipes)} programs",
+    ]
+    for recipe in recipes:
+        lines += ["", *_recipe_lines(recipe, shape)]
+    return "\n".join(lines)
+
+
+def _recipe_plan(recipe: Recipe, shape: Shape) -> dict[str, object]:
+    count = parameter_count(recipe, features=shape.features, outputs=shape.classes)
+    rows = layer_summary(recipe, features=shape.features, outputs=shape.classes)
+    return {
+        "name": recipe.name,
+        "parameters": count.total,
+        "trainable": count.trainable,
+        "layers": [row._asdict() for row in rows],
+        "train_rows": _train_rows(recipe, shape),
+        "steps": steps(recipe, _train_rows(recipe, shape))._asdict(),
+        "recipe": resolved(recipe),
+    }
+
+
+def _recipe_lines(recipe: Recipe, shape: Shape) -> Iterator[str]:
+    yield f"{recipe.name}: {recipe.title}" if recipe.title else recipe.name
+    rows = layer_summary(recipe, features=shape.features, outputs=shape.classes)
+    cells = [
+        [
+            row.part,
+            row.layer,
+            f"{row.units:,}",
+            f"{row.trainable + row.non_trainable:,}",
+            f"x {row.times}",
+        ]
+        for row in rows
+    ]
+    table = aligned([["part", "layer", "units", "weights", ""], *cells], right="  rrr")
+    yield from ("  " + line for line in table.splitlines())
+    count = parameter_count(recipe, features=shape.features, outputs=shape.classes)
+    kept = f" ({count.non_trainable:,} of them not trained)" if count.non_trainable else ""
+    yield f"  {count.total:,} parameters{kept}"
+    yield f"  {_training_words(recipe, shape)}"
+
+
+def _training_words(recipe: Recipe, shape: Shape) -> str:
+    if recipe.weights_from is not None:
+        return f"nothing is trained: the weights are those of {recipe.weights_from}"
+    training, optimizer = recipe.training, recipe.optimizer
+    full, last, total = steps(recipe, _train_rows(recipe, shape))
+    return (
+        f"{optimizer.name} at {optimizer.learning_rate:g}, {recipe.schedule.kind} schedule; "
+        f"{_train_rows(recipe, shape):,} rows in batches of {training.batch_size}: "
+        f"{full + (last > 0):,} steps an epoch, {'at most ' if training.early_stopping else ''}"
+        f"{total:,} in {training.epochs} epochs"
+    )
+
+
+def _train_rows(recipe: Recipe, shape: Shape) -> int:
+    return shape.rows - round(shape.rows * recipe.training.validation_fraction)

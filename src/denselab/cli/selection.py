@@ -1,0 +1,193 @@
+"""From what was typed to recipes, seeds and data."""
+
+import errno
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from denselab.cli.options import DataOptions, RecipeOptions
+from denselab.cli.progress import download_progress
+from denselab.data import Dataset, hold_out_test, load
+from denselab.errors import UsageError
+from denselab.randomness import check_seed
+from denselab.recipes import Preset, Recipe, apply_settings, load_recipe, weights_source
+from denselab.study.plan import with_sources
+
+__all__ = [
+    "check_writable",
+    "loaded_data",
+    "preset_for",
+    "selected_data",
+    "selected_recipe",
+    "selected_recipes",
+    "selected_seeds",
+]
+
+_MOST_SEEDS = 10_000
+
+
+def loaded_data(name: str, where: DataOptions) -> Dataset:
+    """Loads a data set as it comes, and shows how a download goes.
+
+    Args:
+        name: Its name.
+        where: Where it comes from.
+
+    Returns:
+        The data.
+
+    Raises:
+        DenselabError: If it cannot be had or used.
+    """
+    with download_progress(name) as progress:
+        return load(name, data_dir=where.data_dir, offline=where.offline, progress=progress)
+
+
+def selected_data(name: str, where: DataOptions) -> Dataset:
+    """Loads a data set and sets its test rows apart, the same ones in every command.
+
+    Args:
+        name: Its name.
+        where: Where it comes from.
+
+    Returns:
+        The data with a test set.
+
+    Raises:
+        DenselabError: If it cannot be had or used.
+    """
+    return hold_out_test(loaded_data(name, where))
+
+
+def preset_for(data: str, options: RecipeOptions) -> Preset:
+    """Chooses whose values the ladder has.
+
+    Args:
+        data: Name of the data set.
+        options: What was asked for.
+
+    Returns:
+        The preset asked for; else the published values for the data they were published for.
+
+    Example:
+        >>> preset_for("cifar10", RecipeOptions()), preset_for("digits", RecipeOptions())
+        ('published', 'tuned')
+    """
+    return options.preset or ("published" if data == "cifar10" else "tuned")
+
+
+def selected_recipe(name: str, preset: Preset, options: RecipeOptions) -> Recipe:
+    """Reads one recipe and makes the changes that were asked for.
+
+    Args:
+        name: A rung or a path that ends in ".toml".
+        preset: The ladder of rungs that name none.
+        options: The changes.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        UsageError: If there is no such recipe, or a change does not fit it.
+
+    Example:
+        >>> selected_recipe("plain", "tuned", RecipeOptions(depth=3)).network.depth
+        3
+    """
+    recipe = load_recipe(name, preset=preset)
+    try:
+        return apply_settings(recipe, _settings(options))
+    except UsageError as error:
+        raise UsageError(f"recipe {recipe.name}, {error}") from error
+
+
+def selected_recipes(
+    asked: Sequence[str], preset: Preset, options: RecipeOptions
+) -> tuple[Recipe, ...]:
+    """Reads several recipes, and those whose weights others of them take.
+
+    Args:
+        asked: Names and paths.
+        preset: The ladder of rungs that name none.
+        options: Changes to make to all of them.
+
+    Returns:
+        The recipes in the order they were named, each source before the first that needs it.
+
+    Raises:
+        UsageError: If one cannot be read, or two have one name.
+
+    Example:
+        >>> recipes = selected_recipes(["plain", "mc_dropout"], "tuned", RecipeOptions())
+        >>> [recipe.name for recipe in recipes]
+        ['plain', 'alpha_dropout', 'mc_dropout']
+    """
+    recipes = [selected_recipe(name, preset, options) for name in asked]
+    known = [recipe.name for recipe in recipes]
+    for name in known:
+        if known.count(name) > 1:
+            raise UsageError(
+                f"two recipes are called {name}; name each once, or give one of the files another "
+                'name = "..."'
+            )
+    complete, _ = with_sources(recipes, lambda name: selected_recipe(name, preset, options))
+    for recipe in complete:
+        weights_source(recipe, complete)
+    return complete
+
+
+def selected_seeds(first: int, count: int) -> tuple[int, ...]:
+    """Lists the seeds of a command.
+
+    Args:
+        first: The first seed.
+        count: How many.
+
+    Returns:
+        Consecutive seeds.
+
+    Raises:
+        UsageError: If there are none, too many, or some are out of range.
+
+    Example:
+        >>> selected_seeds(3, 2)
+        (3, 4)
+    """
+    if not 1 <= count <= _MOST_SEEDS:
+        raise UsageError(f"--seeds {count}: give a number from 1 to {_MOST_SEEDS:,}")
+    for seed in (first, first + count - 1):
+        check_seed(seed)
+    return tuple(range(first, first + count))
+
+
+def _settings(options: RecipeOptions) -> Sequence[str]:
+    short = {
+        "network.depth": options.depth,
+        "network.width": options.width,
+        "training.epochs": options.epochs,
+    }
+    given = [f"{field}={value}" for field, value in short.items() if value is not None]
+    return [*given, *(options.settings or ())]
+
+
+def check_writable(folder: Path) -> None:
+    """Checks that a folder can be written to, or made, before work goes into what it is to hold.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        UsageError: If it cannot.
+    """
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        raise UsageError(f"--out {folder}: {nearest} is a file; name a folder")
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UsageError(
+            f"--out {folder}: cannot write to {nearest} ({error.strerror}); choose another folder"
+        ) from error
