@@ -1,5 +1,6 @@
 """Recipe and data become trials that can be believed: scored, restorable, the same every time."""
 
+import os
 import subprocess
 import sys
 
@@ -185,3 +186,23 @@ def test_a_folder_that_cannot_be_written_is_told_and_nothing_is_left(
     with pytest.raises(ExhaustedError, match="disk is full"):
         results["plain"].save_model(0, tmp_path / "model.keras")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fresh_process_trains_one_member_on_each_core():
+    program = (
+        "from denselab.data import hold_out_test, load\n"
+        "from denselab.recipes import load_recipe\n"
+        "from denselab.training import train_recipe\n"
+        "short = load_recipe('plain', settings=['network.depth=1', 'training.epochs=1'])\n"
+        "result = train_recipe(short, hold_out_test(load('digits')), seeds=[0, 1])\n"
+        "import jax\n"
+        "print(jax.local_device_count(), result.notes)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"KERAS_BACKEND": "jax", "PATH": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    assert run.stdout.split() == [str(max(2, os.cpu_count() or 1)), "()"]

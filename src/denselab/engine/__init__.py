@@ -6,8 +6,17 @@ import sys
 if "keras" not in sys.modules:  # where Keras already runs, its backend is the user's choice
     os.environ.setdefault("KERAS_BACKEND", "jax")
 
+from denselab.engine.platform import claim_cores
 from denselab.engine.population import Member, Options, Population, train_population
 from denselab.engine.prediction import Predictor
 from denselab.engine.stopping import Plateau
 
-__all__ = ["Member", "Options", "Plateau", "Population", "Predictor", "train_population"]
+__all__ = [
+    "Member",
+    "Options",
+    "Plateau",
+    "Population",
+    "Predictor",
+    "claim_cores",
+    "train_population",
+]

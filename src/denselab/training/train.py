@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from denselab.data import Dataset, split, standardization
-from denselab.engine import Member, Plateau, Predictor, train_population
+from denselab.engine import Member, Plateau, Predictor, claim_cores, train_population
 from denselab.errors import UsageError
 from denselab.recipes import Recipe
 from denselab.training.network import build_network, compile_network
@@ -73,6 +73,7 @@ def train_recipe(
         True
     """
     _check(recipe, dataset, source)
+    claim_cores()  # before the first model is built, which starts JAX
     splits = _splits(recipe, dataset, seeds)
     report = Reporting(on_trial, on_progress)
     if source is not None:
