@@ -112,14 +112,16 @@ def train_members(
         except BaseException:
             stop.set()
             wait(futures)
-            _handle(events, events.qsize())  # members that were done when the stop came
+            while not events.empty():  # members that were done when the stop came
+                if (event := events.get()) is not None:
+                    event()
             raise
     for future in futures:
         future.result()
 
 
 def _handle(events: queue.SimpleQueue[Callable[[], None] | None], open_devices: int) -> None:
-    """Does on this thread what devices report, until all have closed or, after a stop, nothing is left."""
+    """Does on this thread what devices report, until each has put the None that closes it."""
     while open_devices:
         event = events.get()
         if event is None:
