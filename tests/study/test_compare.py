@@ -265,6 +265,15 @@ def test_data_that_is_not_the_plans_is_refused_before_anything_is_made(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_data_without_a_test_set_is_refused_before_anything_is_made(
+    plan, dataset, tmp_path, training
+):
+    bare = replace(dataset, test_x=None, test_y=None)
+    with pytest.raises(UsageError, match=r"call denselab\.data\.hold_out_test"):
+        compare_recipes(plan, bare, folder=tmp_path / "study", command=COMMAND)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_study_in_use_is_refused(plan, dataset, compare, tmp_path):
     with (
         open_study(tmp_path / "study", manifest_for(plan, dataset, command="")),

@@ -39,7 +39,7 @@ def changed(folder, statement):
 
 def test_it_keeps_a_rollback_journal_and_waits_for_the_disk(connection):
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
-    assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert connection.execute("PRAGMA synchronous").fetchone() == (3,)
     assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
 
 

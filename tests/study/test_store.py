@@ -85,6 +85,21 @@ def test_a_trial_is_stored_once(folder, manifest, trial, weights):
     assert contents(folder) == before
 
 
+def test_trials_of_other_hyper_parameters_have_weights_of_their_own(
+    folder, manifest, trial, weights
+):
+    with open_study(folder, manifest) as store:
+        store.add_trial(replace(trial(seed=1), settings="f" * 16), weights(9))
+    study = read_study(folder)
+    assert [t.weights.name for t in study.trials[1:]] == [
+        "weights/plain-1.safetensors",
+        f"weights/plain-1-{'f' * 16}.safetensors",
+    ]
+    for record, seed in zip(study.trials[1:], (1, 9), strict=True):
+        kernel = read_weights(study, record)["dense/kernel"]
+        np.testing.assert_array_equal(kernel, weights(seed)["dense/kernel"])
+
+
 def test_a_model_takes_the_place_of_another(folder, manifest, trial):
     with open_study(folder, manifest) as store:
         (known,) = store.study.recipes

@@ -5,6 +5,7 @@ from dataclasses import replace
 from math import inf, isnan, nan
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from denselab.study import (
@@ -138,6 +139,14 @@ def test_time_to_plain_is_the_time_to_its_mean_final_validation_accuracy(study, 
     plain, other = (one.time_to_plain for one in summary.recipes)
     assert plain == TimeToTarget(target=0.6, seconds=4.0, reached=1, n=2)
     assert other == TimeToTarget(target=0.6, seconds=2.5, reached=2, n=2)
+
+
+@pytest.mark.parametrize("rows", range(3, 100, 7))
+def test_a_trial_alone_reaches_its_own_accuracy_in_spite_of_float32(study, trial, rows):
+    accuracy = (rows - 1) / rows
+    stored = float(np.float32(accuracy))
+    summary = summarize(study(traced(scored(trial(), accuracy), [0.0, stored], [1.0, 2.0])))
+    assert summary.recipes[0].time_to_plain == TimeToTarget(accuracy, 2.0, 1, 1)
 
 
 def test_a_target_nobody_reaches_has_no_time(study, trial):

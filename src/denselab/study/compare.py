@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from denselab.data import Dataset
-from denselab.errors import InterruptedTrainingError
+from denselab.errors import InterruptedTrainingError, UsageError
 from denselab.recipes import Recipe, parameter_count, weights_source
 from denselab.study.hashing import settings_hash
 from denselab.study.manifest import manifest_for
@@ -63,10 +63,15 @@ def compare_recipes(
     Raises:
         InterruptedTrainingError: After Ctrl-C. What was finished is kept: `read_study(folder)`.
         StudyInUseError: If another process works on the study.
-        CorruptStudyError: If a file of it is not as it was written; nothing was touched.
-        UsageError: If the folder holds another study, or cannot be written to.
+        CorruptStudyError: If a file of it is not as it was written; that file was not touched.
+        UsageError: If the folder holds another study, or cannot be written to; if the data has no
+            test set.
         ExhaustedError: If the disk is full; what was finished is kept.
     """
+    if dataset.test_x is None:
+        raise UsageError(
+            f"{dataset.name} has no test set; call denselab.data.hold_out_test on it first"
+        )
     with open_study(folder, manifest_for(plan, dataset, command=command)) as store:
         work = _Work(plan, dataset, store, progress)
         try:

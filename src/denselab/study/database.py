@@ -208,7 +208,9 @@ def _connect(path: Path, mode: str, *, read_only: bool = False) -> sqlite3.Conne
     address = f"{path.absolute().as_uri()}?mode={mode}"
     connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
     try:
-        connection.execute("PRAGMA synchronous = FULL")
+        # EXTRA is FULL and one more: it also waits until the rollback journal is gone from the folder,
+        # or a loss of power just after a commit could bring it back, and take the commit back.
+        connection.execute("PRAGMA synchronous = EXTRA")
         connection.execute("PRAGMA fullfsync = ON")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(

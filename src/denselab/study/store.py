@@ -4,7 +4,7 @@
 study.toml       what was asked for, with what, where
 study.sqlite     one row a trial, one an epoch, one a recipe; where this file is, there is a study
 study.lock       held by the process that writes
-weights/         <recipe>-<seed>.safetensors
+weights/         <recipe>-<seed>.safetensors, of each trial
 models/          <recipe>.keras, the member of best validation accuracy
 ```
 
@@ -71,7 +71,7 @@ class Store:
                 "already; train only what is missing"
             )
         data = packed_weights(weights, recipe=trial.recipe, seed=trial.seed)
-        name = f"{_WEIGHTS}/{trial.recipe}-{trial.seed}.safetensors"
+        name = self._weights_name(trial)
         path = self.study.folder / name
         with files.writing(path):
             files.make_folders(path.parent)
@@ -119,6 +119,13 @@ class Store:
         data = files.read_whole(path)
         model = StoredFile(name, len(data), files.sha256(data))
         self.put_recipe(replace(recipe, model_seed=seed, model=model))
+
+    def _weights_name(self, trial: TrialRecord) -> str:
+        """Names the file of a trial's weights, which no other trial on record has."""
+        stem = f"{_WEIGHTS}/{trial.recipe}-{trial.seed}"
+        taken = {other.weights.name for other in self.study.trials if other.weights is not None}
+        name = f"{stem}.safetensors"
+        return f"{stem}-{trial.settings}.safetensors" if name in taken else name
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

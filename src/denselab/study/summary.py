@@ -13,6 +13,7 @@ from denselab.study.records import RecipeRecord, TrialRecord, trials_of
 __all__ = ["RecipeSummary", "Spread", "Summary", "TimeToTarget", "summarize"]
 
 _BASELINE = "plain"
+_FLOAT32_STEP = 2.0**-23
 
 
 @dataclass(frozen=True)
@@ -244,7 +245,8 @@ def _time_to(target: float, trials: Sequence[TrialRecord]) -> TimeToTarget | Non
 def _first_time(target: float, trial: TrialRecord) -> float:
     """Finds the seconds after which a trial's validation accuracy first is at the target."""
     epochs = zip(trial.trace["val_accuracy"], trial.trace["seconds"], strict=True)
-    return next((seconds for accuracy, seconds in epochs if accuracy >= target), nan)
+    # Traces are float32, so a trial's own final accuracy may stand in its trace a little lower.
+    return next((t for accuracy, t in epochs if accuracy >= target - _FLOAT32_STEP), nan)
 
 
 def _ordered(trials: Mapping[int, TrialRecord], seeds: Sequence[int]) -> list[TrialRecord]:
