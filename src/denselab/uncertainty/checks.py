@@ -1,6 +1,7 @@
 """What is checked at the door, and what is said when it does not fit."""
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ __all__ = [
     "check_draws",
     "check_finite",
     "check_model",
+    "check_options",
     "check_probabilities",
     "no_noise_message",
     "output_columns",
@@ -63,6 +65,20 @@ def check_draws(draws: int, until: float | None) -> None:
         raise UsageError(f"draws is {draws!r}; give a whole number of at least 1, such as 100")
     if until is not None and not (until > 0 and math.isfinite(until)):
         raise UsageError(f"until is {until!r}; give a standard error above 0, such as 0.01")
+
+
+def check_options(options: Mapping[str, Any], known: Iterable[str]) -> None:
+    """Refuses options that do not exist, and chunks that are none.
+
+    Raises:
+        UsageError: If there is one.
+    """
+    for name in options:
+        if name not in known:
+            raise UsageError(f"there is no option {name!r}; give one of {', '.join(sorted(known))}")
+    chunk = options.get("chunk")
+    if chunk is not None and (not isinstance(chunk, int | np.integer) or chunk < 1):
+        raise UsageError(f"chunk is {chunk!r}; give a whole number of at least 1, or None")
 
 
 def check_finite(x: Any, found: np.ndarray) -> None:

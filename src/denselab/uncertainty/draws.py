@@ -15,6 +15,7 @@ from denselab.uncertainty.checks import (
     check_draws,
     check_finite,
     check_model,
+    check_options,
     check_probabilities,
 )
 from denselab.uncertainty.compiled import CompiledPlan
@@ -92,7 +93,8 @@ def predict_draws(
         masks: "per_row" draws a mask for each row; "shared" one for all rows of a draw, as if one
             network were sampled: cheaper, each row's answer as good, but rows err together.
         until: Target for the standard errors of the means. Rows that meet it, after 64 draws at
-            the earliest, leave; the others go on.
+            the earliest, leave; the others go on. The answer is then within 1.96 targets of that
+            of infinitely many draws in 95 of 100 cases.
         **options: See `DrawOptions`.
 
     Returns:
@@ -249,10 +251,8 @@ def _plan(
     seed, masks = way
     if masks not in get_args(Masks):
         raise UsageError(f"masks is {masks!r}; give one of {', '.join(get_args(Masks))}")
-    chunk = options.get("chunk")
-    if chunk is not None and chunk < 1:
-        raise UsageError(f"chunk is {chunk!r}; give a number of rows of at least 1, or None")
-    request = Request(check_seed(seed), masks, options.get("outputs", "auto"), chunk)
+    check_options(options, DrawOptions.__annotations__)
+    request = Request(check_seed(seed), masks, options.get("outputs", "auto"), options.get("chunk"))
     way_to_draw = CompiledPlan if keras.backend.backend() == "jax" else LoopPlan
     return way_to_draw(model, data, request), data, rows
 

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from denselab.errors import UsageError
+from denselab.uncertainty.torch_backend import global_seed
 
 __all__ = ["LEVELS", "Affine", "Kind", "drop_level", "kind_of"]
 
@@ -132,16 +133,13 @@ def _normal(field: Any) -> Any:
 def _own_shape(layer: Any, inputs: tuple[int, ...]) -> tuple[int, ...]:
     """Fills a `noise_shape` from the inputs, and refuses what would not broadcast to them."""
     wanted = layer.noise_shape or (None,) * len(inputs)
-    filled = tuple(
-        size if want is None else want for want, size in zip(wanted, inputs, strict=False)
-    )
-    fits = all(want in (1, size) for want, size in zip(filled, inputs, strict=True))
-    if len(wanted) != len(inputs) or not fits:
+    pairs = list(zip(wanted, inputs, strict=False))
+    if len(wanted) != len(inputs) or any(want not in (None, 1, size) for want, size in pairs):
         raise UsageError(
             f"layer {layer.name!r} has noise_shape {tuple(wanted)} for inputs of shape {inputs}; "
             "give one entry an axis: None for the inputs' size, or 1"
         )
-    return filled
+    return tuple(size if want is None else want for want, size in pairs)
 
 
 def _full_shape(layer: Any, inputs: tuple[int, ...]) -> tuple[int, ...]:
@@ -186,5 +184,5 @@ def _acts_like(layer: Any, stock: type[Any]) -> bool:
 def _on_one_seed(layer: Any, call: Callable[[Any], Any], probe: np.ndarray) -> np.ndarray:
     state = layer.seed_generator.state
     seed = keras.ops.convert_to_tensor(np.array([1, 2]), dtype=state.dtype)
-    with keras.StatelessScope(state_mapping=[(state, seed)]):
+    with keras.StatelessScope(state_mapping=[(state, seed)]), global_seed(lambda: 1):
         return np.asarray(keras.ops.convert_to_numpy(call(keras.ops.convert_to_tensor(probe))))

@@ -1,7 +1,6 @@
 """Draws by a plain loop of forward passes, with the same noise, on any Keras backend."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
@@ -11,11 +10,12 @@ from denselab.errors import DataError, UsageError
 from denselab.randomness import key_data
 from denselab.uncertainty.checks import no_noise_message, output_columns, wrong_shape_message
 from denselab.uncertainty.counters import DRAWS_PER_BLOCK, block_words, draw_field
-from denselab.uncertainty.noise import Site, mixes_rows, noisy_calls
+from denselab.uncertainty.noise import Site, known_kinds, mixes_rows, noisy_calls
 from denselab.uncertainty.outputs import LogitRecorder, read_outputs
 from denselab.uncertainty.plans import SLAB, Request, Rows, Slab
 from denselab.uncertainty.stochastic import always_off, call_by_itself, replaced, stochastic_layers
 from denselab.uncertainty.streams import ClassUpdates, empty_updates, update
+from denselab.uncertainty.torch_backend import no_gradients
 
 __all__ = ["LoopPlan"]
 
@@ -39,12 +39,12 @@ class LoopPlan:
         self._shared = request.masks == "shared"
         self._rows = request.chunk or _ROWS
         self._key = key_data(request.seed, "draws")
-        self._layers = list(stochastic_layers(model))
+        self._layers = known_kinds(stochastic_layers(model))
         self.reading: Any = None
         probe = self._probe()
         mixing = [layer for layer, call, shapes in probe.own if mixes_rows(layer, call, shapes)]
         if mixing:
-            self._layers = [layer for layer in self._layers if layer not in mixing]
+            self._layers = [known for known in self._layers if known[0] not in mixing]
             probe = self._probe()
         if probe.sites == 0:
             raise UsageError(no_noise_message(model))
@@ -88,7 +88,7 @@ class LoopPlan:
         with (
             replaced(calls + always_off(self._model)),
             replaced(ending, name="activation"),
-            _without_gradients(),
+            no_gradients(),
         ):
             outputs = self._model(data, **options)
         logits = recorder.logits_of(outputs)
@@ -161,11 +161,3 @@ class _LoopDraw:
 
 def _pick(words: tuple[np.ndarray, ...], place: Any) -> np.ndarray:
     return words[int(place)]
-
-
-def _without_gradients() -> AbstractContextManager[Any]:
-    if keras.backend.backend() != "torch":
-        return nullcontext()
-    import torch
-
-    return torch.no_grad()

@@ -12,7 +12,10 @@ from denselab.errors import UsageError
 from denselab.uncertainty.kinds import Kind, kind_of
 from denselab.uncertainty.stochastic import call_by_itself, generators
 
-__all__ = ["Draw", "Replacements", "Site", "mixes_rows", "noisy_calls"]
+__all__ = ["Draw", "KnownLayer", "Replacements", "Site", "known_kinds", "mixes_rows", "noisy_calls"]
+
+KnownLayer = tuple[Any, Kind | None]
+"""A stochastic layer and its kind."""
 
 Replacements = list[tuple[keras.Layer, Callable[..., Any]]]
 """Layers with the calls to put in the place of theirs."""
@@ -54,11 +57,25 @@ class Draw(Protocol):
         ...
 
 
-def noisy_calls(layers: Sequence[Any], draw: Draw, *, rows: int, shared: bool) -> Replacements:
-    """Makes calls that are switched on and take their noise from `draw`.
+def known_kinds(layers: Sequence[Any]) -> list[KnownLayer]:
+    """Finds the kinds of layers, before any trace begins: it takes trying them out.
 
     Args:
         layers: The stochastic layers of a model.
+
+    Returns:
+        Each layer with its kind, or None if only the layer itself knows what it does.
+    """
+    return [(layer, kind_of(layer)) for layer in layers]
+
+
+def noisy_calls(
+    layers: Sequence[KnownLayer], draw: Draw, *, rows: int, shared: bool
+) -> Replacements:
+    """Makes calls that are switched on and take their noise from `draw`.
+
+    Args:
+        layers: The stochastic layers of a model with their kinds.
         draw: Where the noise comes from.
         rows: Rows in the batch.
         shared: Whether all rows get the same noise.
@@ -66,16 +83,13 @@ def noisy_calls(layers: Sequence[Any], draw: Draw, *, rows: int, shared: bool) -
     Returns:
         The layers with their new calls.
     """
-    kinds = [(layer, kind_of(layer)) for layer in layers]
-    return [
-        (
-            layer,
-            _by_itself(layer, draw, shared)
-            if kind is None
-            else _by_kind(layer, kind, draw, (rows, shared)),
-        )
-        for layer, kind in kinds
-    ]
+    calls: Replacements = []
+    for layer, kind in layers:
+        if kind is None:
+            calls.append((layer, _by_itself(layer, draw, shared)))
+        else:
+            calls.append((layer, _by_kind(layer, kind, draw, (rows, shared))))
+    return calls
 
 
 def mixes_rows(layer: Any, call: Callable[..., Any], shapes: Any) -> bool:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.stats import t
 
+from denselab.errors import UsageError
 from denselab.uncertainty.sketch import QuantileSketch
 from denselab.uncertainty.streams import ClassTotals, ValueTotals
 
@@ -26,7 +28,7 @@ class ClassificationDraws:
             about. It is biased down by about $\sum_c \mathrm{Var}\,p_c / (2 T \bar p_c)$.
         variation_ratio: Share of the draws that do not vote for the class with the most votes.
         draws_used: Number of draws, shape (row,).
-        converged: Whether the target standard error was met; all true if there was none.
+        target: The standard error at which rows left, or None.
     """
 
     probabilities: Float[np.ndarray, "row class"]
@@ -37,12 +39,35 @@ class ClassificationDraws:
     mutual_information: Float[np.ndarray, " row"]
     variation_ratio: Float[np.ndarray, " row"]
     draws_used: Int[np.ndarray, " row"]
-    converged: Bool[np.ndarray, " row"]
+    target: float | None
 
     @property
     def classes(self) -> Int[np.ndarray, " row"]:
         """The class with the greatest mean probability, shape (row,)."""
         return self.probabilities.argmax(axis=1)
+
+    @property
+    def converged(self) -> Bool[np.ndarray, " row"]:
+        """Whether a row met the target, shape (row,); all true without one."""
+        return _converged(self.standard_errors, self.target)
+
+    def interval(
+        self, level: float = 0.95
+    ) -> tuple[Float[np.ndarray, "row class"], Float[np.ndarray, "row class"]]:
+        """Gives intervals for what infinitely many draws would say, not narrower than the target.
+
+        Args:
+            level: Probability of covering it, between 0 and 1.
+
+        Returns:
+            Lower and upper ends, within 0 and 1. They rest on the normal limit: without a target
+            they are too short for probabilities near 0 and 1, whose draws are skewed.
+
+        Raises:
+            UsageError: If `level` is out of range.
+        """
+        low, high = _interval(self.probabilities, self, level)
+        return np.maximum(low, 0), np.minimum(high, 1)
 
 
 @dataclass(frozen=True)
@@ -56,7 +81,7 @@ class RegressionDraws:
             `with_noise` gave it; zero otherwise.
         standard_errors: Standard errors of the means; NaN after a single draw.
         draws_used: Number of draws, shape (row,).
-        converged: Whether the target standard error was met; all true if there was none.
+        target: The standard error at which rows left, or None.
     """
 
     mean: Float[np.ndarray, "row output"]
@@ -64,8 +89,29 @@ class RegressionDraws:
     aleatoric_variance: Float[np.ndarray, "row output"]
     standard_errors: Float[np.ndarray, "row output"]
     draws_used: Int[np.ndarray, " row"]
-    converged: Bool[np.ndarray, " row"]
+    target: float | None
     _sketch: QuantileSketch = field(repr=False, compare=False)
+
+    @property
+    def converged(self) -> Bool[np.ndarray, " row"]:
+        """Whether a row met the target, shape (row,); all true without one."""
+        return _converged(self.standard_errors, self.target)
+
+    def interval(
+        self, level: float = 0.95
+    ) -> tuple[Float[np.ndarray, "row output"], Float[np.ndarray, "row output"]]:
+        """Gives intervals for the mean of infinitely many draws, not narrower than the target.
+
+        Args:
+            level: Probability of covering it, between 0 and 1.
+
+        Returns:
+            Lower and upper ends. They tell the error of the mean, not the spread of the draws.
+
+        Raises:
+            UsageError: If `level` is out of range.
+        """
+        return _interval(self.mean, self, level)
 
     @property
     def variance(self) -> Float[np.ndarray, "row output"]:
@@ -122,7 +168,7 @@ def class_result(totals: ClassTotals, until: float | None) -> ClassificationDraw
         mutual_information=np.maximum(predictive - totals.entropy, 0),
         variation_ratio=1 - totals.votes.max(1) / totals.count,
         draws_used=totals.count,
-        converged=_converged(errors, until),
+        target=until,
     )
 
 
@@ -146,7 +192,7 @@ def value_result(
         aleatoric_variance=totals.noise,
         standard_errors=errors,
         draws_used=totals.count,
-        converged=_converged(errors, until),
+        target=until,
         _sketch=sketch,
     )
 
@@ -155,3 +201,13 @@ def _converged(errors: np.ndarray, until: float | None) -> np.ndarray:
     if until is None:
         return np.ones(len(errors), bool)
     return np.nan_to_num(errors, nan=np.inf).max(1) <= until
+
+
+def _interval(
+    centre: np.ndarray, draws: ClassificationDraws | RegressionDraws, level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    if not 0 < level < 1:
+        raise UsageError(f"level is {level!r}; give a probability such as 0.95")
+    freedom = np.maximum(draws.draws_used - 1, 1)[:, None]
+    half = t.ppf((1 + level) / 2, freedom) * np.maximum(draws.standard_errors, draws.target or 0)
+    return centre - half, centre + half

@@ -17,9 +17,10 @@ class QuantileSketch:
     """Quantiles of each row and output, of a size that draws do not change.
 
     The first 256 draws are kept. Sorted, they divide the line into cells that are about equally
-    likely, and each later draw is counted in its cell. A quantile is read off between the anchors
-    on both sides of its rank, so it lies in the same cell as the exact one: with more draws than
-    anchors it is right to about 1/256 in probability, and exact up to 256 draws.
+    likely, and each later draw is counted in its cell, or at an anchor that it equals. A quantile is
+    read off between the anchors on both sides of its rank, so it lies in the same cell as the exact
+    one: with more draws than anchors it is right to about 1/256 in probability, and exact up to
+    256 draws.
 
     Args:
         rows: Number of rows.
@@ -34,7 +35,7 @@ class QuantileSketch:
 
     def __init__(self, rows: int, outputs: int) -> None:
         self._anchors = np.zeros((rows, outputs, ANCHORS), np.float32)
-        self._counts = np.zeros((rows, outputs, ANCHORS + 1), np.uint32)
+        self._counts = np.zeros((rows, outputs, 2 * ANCHORS + 1), np.uint32)
         self._ends = np.zeros((rows, outputs, 2), np.float32)
         self._seen = np.zeros(rows, np.int64)
 
@@ -81,12 +82,12 @@ class QuantileSketch:
         return found
 
     def _count(self, rows: np.ndarray, draws: np.ndarray) -> None:
+        """Counts draws: in odd cells those at an anchor, in even ones those between two."""
         for place, row in enumerate(rows):
             for output, values in enumerate(draws[place]):
-                cells = np.searchsorted(self._anchors[row, output], values, side="right")
-                self._counts[row, output] += np.bincount(cells, minlength=ANCHORS + 1).astype(
-                    np.uint32
-                )
+                anchors, counts = self._anchors[row, output], self._counts[row, output]
+                cells = np.searchsorted(anchors, values) + np.searchsorted(anchors, values, "right")
+                counts += np.bincount(cells, minlength=len(counts)).astype(np.uint32)
         ends = self._ends[rows]
         ends[..., 0] = np.minimum(ends[..., 0], draws.min(-1))
         ends[..., 1] = np.maximum(ends[..., 1], draws.max(-1))
@@ -94,11 +95,13 @@ class QuantileSketch:
 
     def _of_one(self, row: int, output: int, levels: np.ndarray) -> np.ndarray:
         seen = int(self._seen[row])
-        anchors = self._anchors[row, output]
+        anchors = self._anchors[row, output].astype(np.float64)
         if seen <= ANCHORS:
-            return np.quantile(anchors[:seen].astype(np.float64), levels)
-        counts = self._counts[row, output].astype(np.int64)
-        ranks = np.arange(ANCHORS) + np.cumsum(counts[:-1])
+            return np.quantile(anchors[:seen], levels)
+        up_to = np.cumsum(self._counts[row, output], dtype=np.int64)
+        first = np.arange(ANCHORS) + up_to[:-1:2]
+        last = np.arange(ANCHORS) + up_to[1::2]
+        ranks = np.concatenate([[0], np.stack([first, last], axis=1).ravel(), [seen - 1]])
         low, high = self._ends[row, output]
-        known = np.concatenate([[0], ranks, [seen - 1]])
-        return np.interp(levels * (seen - 1), known, np.concatenate([[low], anchors, [high]]))
+        values = np.concatenate([[low], np.repeat(anchors, 2), [high]])
+        return np.interp(levels * (seen - 1), ranks, values)

@@ -8,6 +8,8 @@ from typing import Any
 
 import keras
 
+from denselab.uncertainty.torch_backend import global_seed
+
 __all__ = ["always_off", "call_by_itself", "generators", "replaced", "stochastic_layers"]
 
 _TRACING = RLock()
@@ -123,7 +125,7 @@ def call_by_itself(
         id(state): keras.ops.cast(seeds[place], state.dtype) for place, state in enumerate(states)
     }
     scope = [(variable, values[id(variable)]) for variable in (*layer.variables, *states)]
-    with keras.StatelessScope(state_mapping=scope):
+    with keras.StatelessScope(state_mapping=scope), global_seed(lambda: int(seeds[0, 0])):
         return call(*positional, **keyword)
 
 

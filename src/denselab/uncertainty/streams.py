@@ -89,7 +89,8 @@ def update(
 ) -> ClassUpdates:
     r"""Adds draws to the statistics.
 
-    Deviations $d$ are taken from the mean so far, so that nothing cancels: with $n$ draws now,
+    Deviations $d$ are taken from the mean so far, at first from the first draw, so that nothing
+    cancels: with $n$ draws now,
     $\bar p \leftarrow \bar p + \sum d / n$ and $S \leftarrow S + \sum d^2 - (\sum d)^2 / n$.
 
     Args:
@@ -108,8 +109,9 @@ def update(
     probabilities, entropies = class_probabilities(outputs, scale, xp)
     by_class, by_row = counted[:, None, None], counted[:, None]
     count = so_far.count + counted.sum()
-    mean, squares = _moments(so_far.mean, so_far.squares, probabilities, by_class, count)
-    entropy = _moments(so_far.entropy, so_far.entropy_squares, entropies, by_row, count)
+    counts = (so_far.count, count)
+    mean, squares = _moments(so_far[1:3], probabilities, by_class, counts, xp)
+    entropy = _moments(so_far[3:5], entropies, by_row, counts, xp)
     first = probabilities == probabilities.max(1, keepdims=True)
     votes = so_far.votes + (first / first.sum(1, keepdims=True) * by_class).sum(0)
     return ClassUpdates(count, mean, squares, *entropy, votes)
@@ -192,10 +194,18 @@ class ValueTotals:
         return _standard_errors(self.squares, self.count[:, None])
 
 
-def _moments(mean: Any, squares: Any, values: Any, counted: Any, count: Any) -> tuple[Any, Any]:
-    deviations = (values - mean) * counted
+def _moments(
+    so_far: tuple[Any, Any], values: Any, counted: Any, counts: tuple[Any, Any], xp: ModuleType
+) -> tuple[Any, Any]:
+    before, count = counts
+    mean, squares = so_far
+    origin = xp.where(before > 0, mean, values[0])
+    deviations = (values - origin) * counted
     total = deviations.sum(0)
-    return mean + total / count, squares + (deviations * deviations).sum(0) - total * total / count
+    return (
+        origin + total / count,
+        squares + (deviations * deviations).sum(0) - total * total / count,
+    )
 
 
 def _merge(

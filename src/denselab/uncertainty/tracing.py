@@ -10,7 +10,14 @@ import keras
 
 from denselab.errors import DataError, UsageError
 from denselab.uncertainty.checks import no_noise_message, output_columns, wrong_shape_message
-from denselab.uncertainty.noise import Replacements, Site, mixes_rows, noisy_calls
+from denselab.uncertainty.noise import (
+    KnownLayer,
+    Replacements,
+    Site,
+    known_kinds,
+    mixes_rows,
+    noisy_calls,
+)
 from denselab.uncertainty.outputs import LogitRecorder, OutputsChoice, Reading, read_outputs
 from denselab.uncertainty.split import Split, scaled_and_shifted, split_at_noise
 from denselab.uncertainty.stochastic import always_off, call_by_itself, replaced, stochastic_layers
@@ -69,11 +76,11 @@ def trace_model(model: keras.Model, x: Any, *, shared: bool, choice: OutputsChoi
         UsageError: If no stochastic layer reaches the output, or the output is not one table.
         DataError: If the model cannot take such data.
     """
-    layers = list(stochastic_layers(model))
+    layers = known_kinds(stochastic_layers(model))
     found = _discover(model, x, layers, shared)
     mixing = [layer for layer, call, shapes in found.own if mixes_rows(layer, call, shapes)]
     if mixing:
-        layers = [layer for layer in layers if layer not in mixing]
+        layers = [known for known in layers if known[0] not in mixing]
         found = _discover(model, x, layers, shared)
     reading = read_outputs(model, choice, output_columns(found.output, found.rows))
     fields = [
@@ -134,7 +141,7 @@ class _Draw:
         return jax.vmap(one_row)(field, *moving)
 
 
-def _discover(model: keras.Model, x: Any, layers: list[Any], shared: bool) -> _Draw:
+def _discover(model: keras.Model, x: Any, layers: list[KnownLayer], shared: bool) -> _Draw:
     draw = _Draw(jax.tree.leaves(x)[0].shape[0])
 
     def forward(weights: Weights, data: Any) -> Any:
