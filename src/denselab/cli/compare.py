@@ -63,6 +63,7 @@ def compare(
     command again, and it goes on from there.
     """
     from denselab.cli.plan import data_shape, plan, plan_text
+    from denselab.cli.results import show_results
     from denselab.cli.selection import check_writable, selected_data, selected_seeds
     from denselab.study.plan import default_folder, plan_study
 
@@ -80,8 +81,6 @@ def compare(
     if asked.as_json:
         typer.echo(json.dumps(summary.to_json()))
     else:
-        from denselab.cli.results import show_results
-
         show_results(summary)
     if summary.failed:
         raise typer.Exit(_TRIALS_FAILED)

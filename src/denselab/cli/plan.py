@@ -97,16 +97,20 @@ def plan_text(data: str, shape: Shape, recipes: Sequence[Recipe], seeds: Sequenc
     Returns:
         Several lines.
     """
-    trained = sum(recipe.weights_from is None for recipe in recipes)
-    first, last = seeds[0], seeds[-1]
+    trainings = len(seeds) * sum(recipe.weights_from is None for recipe in recipes)
+    which = f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
     lines = [
         f"{data}: {shape.rows:,} rows to train and validate on, {shape.test_rows:,} to test; "
         f"{shape.features:,} features, {shape.classes} classes",
-        f"{trained * len(seeds)} trainings (seeds {first} to {last}) in {programs(recipes)} programs",
+        f"{_counted(trainings, 'training')} ({which}) in {_counted(programs(recipes), 'program')}",
     ]
     for recipe in recipes:
         lines += ["", *_recipe_lines(recipe, shape)]
     return "\n".join(lines)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _recipe_plan(recipe: Recipe, shape: Shape) -> dict[str, object]:

@@ -272,9 +272,11 @@ def download_progress(name: str) -> Iterator[Callable[[int, int | None], None]]:
             of = "" if whole is None else f" of {whole / 1e6:.0f}"
             _say(f"{name}: {came / 1e6:.0f}{of} MB downloaded", rewrite=rewrite)
 
-    yield note
-    if last and rewrite:
-        _say("")
+    try:
+        yield note
+    finally:
+        if last and rewrite:  # What comes next begins on a line of its own.
+            _say("")
 
 
 Show = Callable[[Work, str, bool], None]

@@ -22,7 +22,7 @@ def recipes(
     options: RecipeOptions,
     as_json: JsonOption = False,
 ) -> None:
-    """List the recipes of the ladder, or show what one resolves to.
+    """List the recipes, or show what one of them is made of.
 
     What is shown of one recipe is a recipe file: save it, change it, and give its path to
     `denselab compare --recipes`. Below it stands how it differs from the recipe it extends. The
