@@ -60,6 +60,24 @@ def test_no_folder_is_left_if_one_cannot_be_made(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EACCES])
+def test_a_file_system_that_cannot_sync_folders_will_do(tmp_path, monkeypatch, number):
+    def cannot(handle):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", cannot)
+    files.sync_folder(tmp_path)
+
+
+def test_a_folder_that_could_not_be_synced_is_no_secret(tmp_path, monkeypatch):
+    def fails(handle):
+        raise OSError(errno.EIO, "I/O error")
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(OSError, match="I/O error"):
+        files.sync_folder(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("error", "kind", "words"),
     [

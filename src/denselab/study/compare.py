@@ -177,7 +177,7 @@ def _recorded(trial: "Trial", *, settings: str, parameters: int) -> TrialRecord:
     return TrialRecord(
         recipe=trial.recipe,
         settings=settings,
-        seed=trial.seed,
+        seed=int(trial.seed),
         status=trial.status,
         best_epoch=int(trial.best_epoch),
         parameters=parameters,

@@ -43,6 +43,7 @@ __all__ = [
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FAILING = (errno.EIO, errno.ENOMEM)
+_CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES)
 
 
 def write(file: BinaryIO, data: bytes) -> None:
@@ -67,12 +68,17 @@ def make_folder(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Waits until the names in a folder are on the disk."""
-    handle = os.open(folder, os.O_RDONLY)
+    """Waits until the names in a folder are on the disk, where the file system can do that."""
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        # Network file systems cannot, and a folder that one may write to need not be readable.
+        if error.errno not in _CANNOT_SYNC:
+            raise
 
 
 def execute(
