@@ -92,7 +92,8 @@ def each_step_of_one_study():
 
 
 def any_moment():
-    moments = np.random.default_rng(3).uniform(0.002, 0.1, 8)
+    kills = int(os.environ.get("DENSELAB_KILLS", "8"))  # `make soak` asks for hundreds
+    moments = np.random.default_rng(3).uniform(0.002, 0.1, kills)
     told = []
     for number, moment in enumerate(moments):
         reader, writer = os.pipe()
