@@ -1,0 +1,113 @@
+import json
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+from denselab.data import hold_out_test, load
+from denselab.training import score
+
+
+@pytest.fixture
+def data():
+    return hold_out_test(load("wine"))
+
+
+@pytest.fixture
+def saved(folder):
+    def save(*layers, features=13):
+        model = keras.Sequential([keras.Input((features,)), *layers])
+        model.save(folder / "model.keras")
+        return model
+
+    return save
+
+
+def test_scores_are_those_of_the_model_on_the_test_rows(denselab, saved, data):
+    model = saved(keras.layers.Normalization(), keras.layers.Dense(3, activation="softmax"))
+
+    answer = denselab("evaluate", "model.keras", "wine", "--json")
+
+    assert answer.code == 0
+    result = json.loads(answer.out)
+    expected = score(model.predict(data.test_x, verbose=0), data.test_y)
+    assert result["rows"] == len(data.test_y) == 36
+    assert result["accuracy"] == pytest.approx(expected.accuracy)
+    assert result["loss"] == pytest.approx(expected.loss)
+
+
+def test_the_line_counts_the_rows_that_are_right(denselab, saved, data):
+    saved(keras.layers.Dense(3, activation="softmax", kernel_initializer="zeros"))
+
+    answer = denselab("evaluate", "model.keras", "wine")
+
+    first = int(np.sum(data.test_y == 0))
+    assert answer.out == (
+        f"test accuracy {100 * first / 36:.2f} % ({first} of 36 rows), loss {np.log(3):.4f}\n"
+    )
+
+
+def test_a_model_of_denselab_s_layers_is_read(denselab, folder):
+    train = ["train", "wine", "--recipe", "mc_dropout", "--depth", "1", "--epochs", "1"]
+    assert denselab(*train, "--out", ".").code == 0
+
+    assert denselab("evaluate", "model.keras", "wine").code == 0
+
+
+@pytest.mark.parametrize(
+    ("layers", "features", "expected"),
+    [
+        ([keras.layers.Dense(3)], 13, "does not give probabilities; end it with a softmax"),
+        ([keras.layers.Dense(4, activation="softmax")], 13, "for each of 3 classes"),
+        ([keras.layers.Dense(3, activation="softmax")], 5, "rows of wine have (13,)"),
+    ],
+    ids=["logits", "other classes", "other features"],
+)
+def test_a_model_that_does_not_fit_is_refused(denselab, saved, layers, features, expected):
+    saved(*layers, features=features)
+
+    answer = denselab("evaluate", "model.keras", "wine")
+
+    assert answer.code == 2
+    assert expected in answer.err
+    assert answer.err.count("\n") == 1
+
+
+def test_a_model_with_code_in_it_is_refused_as_unsafe(denselab, saved):
+    saved(keras.layers.Lambda(lambda x: x, output_shape=(13,)), keras.layers.Dense(3))
+
+    answer = denselab("evaluate", "model.keras", "wine")
+
+    assert answer.code == 5
+    assert "model.keras: holds code that would run" in answer.err
+    assert answer.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, "no such file; give a .keras file"),
+        (b"PK\x03\x04 truncated", "no .keras file, or a damaged one"),
+        ("empty zip", "Keras cannot read it"),
+    ],
+    ids=["missing", "truncated", "empty archive"],
+)
+def test_what_is_no_model_is_one_line(denselab, folder, content, expected):
+    path = folder / "model.keras"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content:
+        zipfile.ZipFile(path, "w").close()
+
+    answer = denselab("evaluate", "model.keras", "wine")
+
+    assert answer.code == 2
+    assert expected in answer.err
+    assert answer.err.count("\n") == 1
+
+
+def test_unknown_data_is_one_line(denselab, saved):
+    saved(keras.layers.Dense(3))
+
+    assert "did you mean 'wine'?" in denselab("evaluate", "model.keras", "wne").err
