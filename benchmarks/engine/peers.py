@@ -31,7 +31,7 @@ def usable_cores() -> list[int]:
 
 
 def bind(core: int) -> None:
-    """Binds this process to one core, where the system can; before any library starts its threads.
+    """Binds this process to one core, where the system can; threads it has started already stay free.
 
     Args:
         core: Number of the core.

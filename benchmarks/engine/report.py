@@ -140,7 +140,9 @@ def write_goals(found: Found, plan: Plan, cores: int) -> str:
             outcome.goal.text,
             f"{'≥' if outcome.goal.at_least else '≤'} {outcome.goal.limit:g}",
             _number(outcome.value, 2),
-            f"{_number(outcome.low, 2)} to {_number(outcome.high, 2)}",
+            f"{_number(outcome.low, 2)} to {_number(outcome.high, 2)}"
+            if outcome.low is not None
+            else "n/a",
             outcome.verdict,
         ]
         for outcome in outcomes

@@ -68,7 +68,7 @@ def start(job: Job, script: Path) -> Found:
         return Found(left_out=[f"{job.name}: {job.needs} is not installed ({remedy})"])
     if job.one_core and not hasattr(os, "sched_setaffinity"):
         return Found(left_out=[f"{job.name}: this system cannot bind a process to a core"])
-    message = json.dumps({"task": job.task, "options": job.options, "one_core": job.one_core})
+    message = json.dumps({"task": job.task, "options": job.options})
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **job.environment}
     try:
         done = subprocess.run(
@@ -78,6 +78,8 @@ def start(job: Job, script: Path) -> Found:
             text=True,
             timeout=_TIME_LIMIT,
             check=True,
+            # Before Python starts: NumPy sizes and starts its threads when it is imported.
+            preexec_fn=(lambda: bind(usable_cores()[0])) if job.one_core else None,
         )
     except subprocess.TimeoutExpired:
         return Found(failures=[f"{job.name}: not done after {_TIME_LIMIT} s"])
@@ -103,8 +105,6 @@ def work(message: str) -> str:
         What was found, as one line of JSON.
     """
     job = json.loads(message)
-    if job["one_core"]:
-        bind(usable_cores()[0])
     return json.dumps(dataclasses.asdict(_TASKS[job["task"]](job["options"])))
 
 
