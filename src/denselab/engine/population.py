@@ -220,7 +220,10 @@ def _train(program: Program, work: list[Any], shared: Shared, recorder: "_Record
     chosen = devices(options.get("cores"))
     layout = options.get("layout") or ("narrow" if chosen[0].platform == "cpu" else "wide")
     if layout == "wide":
-        return train_wide(program, work, shared, device=chosen[0], after=recorder.after)
+        hooked = options.get("on_epoch") is not None
+        return train_wide(
+            program, work, shared, device=chosen[0], after=recorder.after, hooked=hooked
+        )
     chosen = chosen[: len(work)]
     began = time.perf_counter()
     executables = compile_segment(program, work[0][1:], shared, chosen)

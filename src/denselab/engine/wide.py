@@ -22,6 +22,7 @@ def train_wide(
     *,
     device: Device,
     after: AfterSegment,
+    hooked: bool,
 ) -> float:
     """Trains members side by side in one program, dropping to a narrower one as they finish.
 
@@ -31,6 +32,7 @@ def train_wide(
         shared: The data, on the host.
         device: The accelerator.
         after: Called for every member after every epoch, with an equal share of its seconds.
+        hooked: Whether `after` may stop a member, and so needs the weights of all after every epoch.
 
     Returns:
         Seconds spent on compiling.
@@ -45,16 +47,18 @@ def train_wide(
         states, constants = jax.tree.map(lambda a, rows=rows: a[rows], (states, constants))
         running = np.ones(len(places), bool)
         while 2 * running.sum() > width or (width == 1 and running.any()):
+            executable = wide.compiled(states, constants)
             began = time.perf_counter()
-            states = wide.epoch(states, constants, epoch)
-            status = np.asarray(states.status)[: len(places)]
+            states = executable(states, constants, wide.shared, np.int32(epoch))
+            small = jax.tree.map(np.asarray, states._replace(model=None, best=None))
             share = (time.perf_counter() - began) / running.sum()
             epoch += 1
-            for i in np.flatnonzero(running):
-                member = jax.tree.map(lambda a, i=i: a[i], states)
+            for i in map(int, np.flatnonzero(running)):
+                done = bool(small.status[i] != RUNNING)
+                member = _member_state(states, small, i, whole=done or hooked)
                 stopped, event = after(int(places[i]), member, share)
                 event()
-                running[i] = status[i] == RUNNING and not stopped
+                running[i] = not (done or stopped)
             states = states._replace(status=_marked(states.status, running))
         keep = np.flatnonzero(running)
         states, constants = jax.tree.map(lambda a, keep=keep: a[keep], (states, constants))
@@ -66,21 +70,21 @@ class _Wide:
     """The program under vmap, compiled once for each width."""
 
     def __init__(self, program: Program, shared: Shared) -> None:
-        self._shared = shared
+        self.shared = shared
+        self.compile_seconds = 0.0
         self._compiled: dict[int, Any] = {}
         self._program = program
-        self.compile_seconds = 0.0
 
-    def epoch(self, states: MemberState, constants: Constants, epoch: int) -> MemberState:
-        """Trains every running member for one epoch."""
+    def compiled(self, states: MemberState, constants: Constants) -> Any:
+        """Gives the executable that trains all running members of this width for one epoch."""
         width = states.status.shape[0]
-        arguments = (states, constants, self._shared, np.int32(epoch))
         if width not in self._compiled:
             began = time.perf_counter()
             function = jax.jit(self._epoch, donate_argnums=0, compiler_options=compiler_options())
-            self._compiled[width] = function.lower(*arguments).compile()
+            lowered = function.lower(states, constants, self.shared, np.int32(0))
+            self._compiled[width] = lowered.compile()
             self.compile_seconds += time.perf_counter() - began
-        return self._compiled[width](*arguments)
+        return self._compiled[width]
 
     def _epoch(
         self, states: MemberState, constants: Constants, shared: Shared, epoch: Any
@@ -98,6 +102,17 @@ class _Wide:
 
 def _stack(members: Sequence[tuple[Any, Any]], device: Device) -> Any:
     return jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *members), device)
+
+
+def _member_state(
+    states: MemberState, small: MemberState, place: int, *, whole: bool
+) -> MemberState:
+    """Takes one member out; its weights, which are slow to take out, only where they are asked for."""
+    member = jax.tree.map(lambda a: a[place], small)
+    if not whole:
+        return member
+    model, best = jax.tree.map(lambda a: a[place], (states.model, states.best))
+    return member._replace(model=model, best=best)
 
 
 def _bucket(count: int) -> int:
