@@ -24,9 +24,11 @@ def test_nominal_95_percent_intervals_cover_the_answer_of_ten_thousand_draws(
     chosen = covered[np.arange(len(covered)), found.classes]
     assert covered.mean() >= 0.93
     assert chosen.mean() >= 0.93
-    # Not by being wide: a row that stopped late is covered by about its nominal share.
+    # Not by being wide: rows that stopped late have errors of 0.8 to 1 targets, and 1.96 targets
+    # cover these in 98.6 to 95 %.
     late = found.draws_used > 200
-    assert 0.9 <= chosen[late].mean() <= 0.98
+    assert late.sum() > 300
+    assert 0.93 <= chosen[late].mean() <= 0.99
 
 
 def test_rows_leave_when_they_meet_the_target(digits):
@@ -35,9 +37,10 @@ def test_rows_leave_when_they_meet_the_target(digits):
     assert (found.standard_errors.max(1) <= 0.01).all()
     assert found.draws_used.min() == 64
     assert found.draws_used.max() > 500
-    # A row goes on for half as many again, so its error is not far below the target.
-    late = found.draws_used > 64
-    assert (found.standard_errors[late].max(1) > 0.007).all()
+    # A row goes on for half as many again: its error ends at 0.82 targets, and an error estimated
+    # from 200 draws or more is right to 5 % for the most of them.
+    late = found.draws_used > 200
+    assert np.quantile(found.standard_errors[late].max(1), 0.05) > 0.82 * 0.95 * 0.01
 
 
 def test_a_row_stops_at_the_same_draw_whatever_is_beside_it(digits):

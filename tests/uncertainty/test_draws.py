@@ -68,19 +68,11 @@ def plain():
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_form_of_a_model_changes_no_draw(form, rows, tmp_path):
-    chain = parts()
-    expected = each_draw(in_form("sequential", chain, tmp_path), rows, draws=9, seed=3)
-    model = in_form(form, chain, tmp_path)
-    found = each_draw(model, rows, draws=9, seed=3, outputs="probabilities")
-    np.testing.assert_allclose(found, expected, atol=1e-6)
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_no_variable_of_the_model_changes(form, rows, tmp_path):
+def test_the_form_of_a_model_changes_no_draw_and_draws_no_variable(form, plain, rows, tmp_path):
     model = in_form(form, parts(), tmp_path)
     before = values(model)
-    predict_draws(model, rows, draws=10, outputs="probabilities")
+    found = each_draw(model, rows, draws=9, seed=3, outputs="probabilities")
+    np.testing.assert_allclose(found, each_draw(plain, rows, draws=9, seed=3), atol=1e-6)
     for old, new in zip(before, values(model), strict=True):
         np.testing.assert_array_equal(old, new)
 
@@ -101,12 +93,11 @@ def test_predict_gives_what_it_gave_before(plain, rows):
     ],
     ids=lambda layer: type(layer).__name__,
 )
-@pytest.mark.parametrize("masks", ["per_row", "shared"])
-def test_every_stochastic_layer_differs_between_draws(layer, masks, rows):
+def test_every_stochastic_layer_differs_between_draws(layer, rows):
     inputs = keras.Input((6,))
     branches = [layer(inputs), layers.Dropout(0.5)(inputs, training=True)]
     model = keras.Model(inputs, layers.Concatenate()(branches))
-    found = each_draw(model, rows, draws=4, masks=masks, outputs="values")
+    found = each_draw(model, rows, draws=4, outputs="values")
     for branch in np.split(found, 2, axis=2):
         assert not np.array_equal(branch[0], branch[1])
 
@@ -150,7 +141,7 @@ def test_another_seed_gives_other_draws(plain, rows):
 
 
 @pytest.mark.parametrize("masks", ["per_row", "shared"])
-@pytest.mark.parametrize("chunk", [1, 7, 64])
+@pytest.mark.parametrize("chunk", [1, 64])
 def test_chunks_change_nothing_beyond_rounding(chunk, masks, plain, rows):
     whole = predict_draws(plain, rows, draws=25, masks=masks)
     found = predict_draws(plain, rows, draws=25, masks=masks, chunk=chunk)

@@ -77,8 +77,9 @@ def test_dropout_keeps_the_mean_exactly_over_all_fields():
 
 def test_alpha_dropout_keeps_mean_and_variance_over_all_fields():
     layer = layers.AlphaDropout(0.1)
-    scale, shift = (part.astype(np.float64) for part in kind_of(layer).affine(layer, all_fields()))
-    # Law of total variance for inputs of mean 0 and variance 1: E[s² + t²] - E[t]² = 1, E[t] = 0.
+    parts = kind_of(layer).affine(layer, all_fields())
+    scale, shift = (part.astype(np.float64) for part in parts)
+    # Law of total variance, inputs of mean 0 and variance 1: E[s² + t²] - E[t]² = 1, E[t] = 0.
     assert shift.mean() == pytest.approx(0, abs=1e-6)
     assert (scale**2 + shift**2).mean() == pytest.approx(1, abs=1e-6)
 

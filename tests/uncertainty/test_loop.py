@@ -30,14 +30,20 @@ def drawn_by_loop(model, x, draws, masks="per_row", chunk=None):
     return found
 
 
+def with_every_kind():
+    parts = [part for layer in KINDS for part in (layers.Dense(8, activation="tanh"), layer)]
+    ending = layers.Dense(3, activation="softmax")
+    return keras.Sequential([keras.Input((6,)), *parts, ending])
+
+
 @pytest.mark.backends
 @pytest.mark.parametrize("masks", ["per_row", "shared"])
-@pytest.mark.parametrize("layer", KINDS, ids=["Dropout", "Alpha", "Gaussian", "noise", "shape"])
-def test_the_plain_loop_and_the_front_door_draw_the_same(layer, masks, small, rows):
-    model = small(layer)
+def test_the_plain_loop_and_the_front_door_draw_the_same(masks, rows):
+    model = with_every_kind()
     loop = drawn_by_loop(model, rows, 9, masks)
     front = each_draw(model, rows, draws=9, masks=masks, outputs="values")
-    np.testing.assert_allclose(loop, front, atol=1e-6)
+    # Rounding, which five noisy layers pass on.
+    np.testing.assert_allclose(loop, front, atol=1e-5)
 
 
 @pytest.mark.backends
@@ -72,9 +78,7 @@ np.savez(sys.argv[3], mean=found.probabilities, information=found.mutual_informa
 @pytest.mark.parametrize("backend", ["torch", "tensorflow"])
 def test_another_backend_gives_the_same_answers(backend, rows, tmp_path):
     pytest.importorskip(backend, reason=f"install denselab[{backend}]")
-    parts = [part for layer in KINDS for part in (layers.Dense(8, activation="tanh"), layer)]
-    ending = layers.Dense(3, activation="softmax")
-    model = keras.Sequential([keras.Input((6,)), *parts, ending])
+    model = with_every_kind()
     model.save(tmp_path / "model.keras")
     np.save(tmp_path / "rows.npy", rows)
     files = [str(tmp_path / name) for name in ("model.keras", "rows.npy", "found.npz")]

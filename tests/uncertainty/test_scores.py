@@ -23,7 +23,7 @@ SURE = np.array([[0.9, 0.1], [0.9, 0.1]], np.float32)
 @st.composite
 def predictions(draw):
     """Probabilities and labels, of few shapes, each of which JAX compiles for."""
-    shape = draw(st.sampled_from([(1, 2), (7, 3), (30, 5)]))
+    shape = draw(st.sampled_from([(1, 2), (30, 5)]))
     weights = draw(hnp.arrays(np.float32, shape, elements=st.integers(1, 97).map(float)))
     labels = draw(hnp.arrays(np.int32, shape[0], elements=st.integers(0, shape[1] - 1)))
     return weights / weights.sum(1, keepdims=True), labels
@@ -57,7 +57,7 @@ def test_a_known_calibration_error(probabilities, labels, gap):
     assert float(found) == pytest.approx(gap, abs=1e-6)
 
 
-@given(predictions(), st.sampled_from([1, 2, 15]))
+@given(predictions(), st.sampled_from([1, 15]))
 @settings(deadline=None, max_examples=50)
 def test_the_calibration_error_is_its_definition_and_within_its_bounds(case, bins):
     probabilities, labels = case
@@ -66,7 +66,7 @@ def test_the_calibration_error_is_its_definition_and_within_its_bounds(case, bin
     assert -1e-6 <= found <= 1 + 1e-6
 
 
-@given(predictions(), st.sampled_from([1, 5]), st.sampled_from([2, 3]))
+@given(predictions(), st.just(5), st.sampled_from([2, 3]))
 @settings(deadline=None, max_examples=50)
 def test_splitting_bins_never_lowers_the_calibration_error(case, bins, parts):
     whole = float(expected_calibration_error(*case, bins=bins))
@@ -124,10 +124,20 @@ def test_no_bins_are_refused():
         expected_calibration_error(SURE, np.array([0, 1]), bins=0)
 
 
+@pytest.mark.parametrize(
+    ("labels", "remedy"),
+    [
+        ([0, 1, 1], "with at least one example"),
+        ([1, 2], "whole numbers from 0 to 1"),
+        ([-1, 0], "whole numbers from 0 to 1"),
+        ([0.0, 1.0], "whole numbers from 0 to 1"),
+    ],
+    ids=["too many", "from 1", "negative", "floats"],
+)
 @pytest.mark.parametrize("score", [brier_score, negative_log_likelihood, reliability_curve])
-def test_labels_that_do_not_fit_are_refused(score):
-    with pytest.raises(DataError, match=r"give \(example, class\) and \(example,\)"):
-        score(SURE, np.array([0, 1, 1]))
+def test_labels_that_do_not_fit_are_refused(score, labels, remedy):
+    with pytest.raises(DataError, match=remedy):
+        score(SURE, np.array(labels))
 
 
 def test_a_table_row_holds_every_score():

@@ -79,5 +79,5 @@ def test_a_coverage_out_of_range_is_refused(coverage):
 
 
 def test_confidences_that_do_not_fit_are_refused():
-    with pytest.raises(DataError, match=r"give \(example, class\)"):
+    with pytest.raises(DataError, match="give one number each"):
         aurc(THREE, np.array([0, 0, 1]), confidence=np.zeros(2))

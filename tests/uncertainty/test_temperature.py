@@ -77,11 +77,12 @@ def test_what_no_temperature_fits_ends_at_the_limit(labels, expected):
 @pytest.mark.parametrize(
     ("logits", "labels", "remedy"),
     [
-        (np.zeros((3, 2)), np.zeros(2, int), "give .example, class."),
+        (np.zeros((3, 2)), np.zeros(2, int), "at least one example"),
         (np.zeros((0, 2)), np.zeros(0, int), "at least one example"),
-        (np.array([[-np.inf, 0.0]]), np.array([1]), "clipped probabilities"),
+        (np.zeros((3, 2)), np.array([1, 2, 1]), "whole numbers from 0 to 1"),
+        (np.array([[-np.inf, 0.0]]), np.array([1]), "clip probabilities"),
     ],
-    ids=["labels missing", "no rows", "infinite"],
+    ids=["labels missing", "no rows", "labels from 1", "infinite"],
 )
 def test_logits_that_cannot_be_fitted_are_refused(logits, labels, remedy):
     with pytest.raises(DataError, match=remedy):

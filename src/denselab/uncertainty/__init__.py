@@ -18,7 +18,7 @@ from denselab.uncertainty.decomposition import (
     predictive_entropy,
     variation_ratio,
 )
-from denselab.uncertainty.draws import each_draw, predict_classes, predict_draws
+from denselab.uncertainty.draws import DrawOptions, each_draw, predict_classes, predict_draws
 from denselab.uncertainty.mc_model import StochasticModel, to_mc
 from denselab.uncertainty.results import ClassificationDraws, RegressionDraws
 from denselab.uncertainty.scores import (
@@ -39,6 +39,7 @@ __all__ = [
     "ConformalIntervals",
     "ConformalSets",
     "DrawCost",
+    "DrawOptions",
     "RegressionDraws",
     "ReliabilityCurve",
     "RiskCoverage",

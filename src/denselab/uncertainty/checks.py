@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from jax.core import Tracer
 
 from denselab.errors import DataError, UsageError
 
@@ -13,6 +14,7 @@ __all__ = [
     "check_data",
     "check_draws",
     "check_finite",
+    "check_labels",
     "check_model",
     "check_options",
     "check_probabilities",
@@ -128,10 +130,34 @@ def output_columns(output: Any, rows: int) -> int:
     shapes = [tuple(leaf.shape) for leaf in leaves]
     if len(shapes) != 1 or shapes[0][:1] != (rows,) or len(shapes[0]) > 2:
         raise UsageError(
-            f"the model gives outputs of shapes {[shape[1:] for shape in shapes]} a row; draws need "
-            "one output of one axis: build a keras.Model that ends in the output you want"
+            f"the model gives outputs of shapes {[shape[1:] for shape in shapes]} a row; draws "
+            "need one output of one axis: build a keras.Model that ends in the output you want"
         )
     return math.prod(shapes[0][1:])
+
+
+def check_labels(shape: tuple[int, ...], labels: Any) -> None:
+    """Refuses labels that do not go with a table (example, class).
+
+    Args:
+        shape: Shape of the table.
+        labels: True classes; inside a compiled function only their shape is checked.
+
+    Raises:
+        DataError: If the shapes do not fit, there is no example, or a label is no class.
+    """
+    if len(shape) != 2 or shape[0] == 0 or tuple(labels.shape) != shape[:1]:
+        raise DataError(
+            f"predictions have shape {shape} and labels {tuple(labels.shape)}; give (example, "
+            "class) and (example,), with at least one example"
+        )
+    if isinstance(labels, Tracer):
+        return
+    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= shape[1]:
+        raise DataError(
+            f"labels run from {labels.min()} to {labels.max()} ({labels.dtype}) for {shape[1]} "
+            f"classes; give whole numbers from 0 to {shape[1] - 1}"
+        )
 
 
 def no_noise_message(model: keras.Model) -> str:

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 
 from denselab.errors import DataError, UsageError
 from denselab.randomness import generator
+from denselab.uncertainty.checks import check_labels
 
 __all__ = [
     "ConformalIntervals",
@@ -126,7 +127,7 @@ def fit_conformal_sets(
 
     Raises:
         UsageError: If `coverage` or `method` makes no sense.
-        DataError: If the shapes do not fit.
+        DataError: If the shapes do not fit, or a label is no class.
 
     Example:
         >>> probabilities = np.array([[0.6, 0.4], [0.7, 0.3], [0.8, 0.2], [0.9, 0.1]])
@@ -141,12 +142,8 @@ def fit_conformal_sets(
     if method not in get_args(SetMethod):
         raise UsageError(f"method is {method!r}; give one of {', '.join(get_args(SetMethod))}")
     labels = np.asarray(labels)
+    check_labels(np.shape(probabilities), labels)
     scores = _set_scores(probabilities, method, (seed, 0))
-    if labels.shape != scores.shape[:1]:
-        raise DataError(
-            f"probabilities have {len(scores)} rows and labels shape {labels.shape}; give one "
-            "label a row"
-        )
     of_truth = scores[np.arange(len(labels)), labels]
     return ConformalSets(_threshold(of_truth, coverage), coverage, method, seed)
 

@@ -1,4 +1,4 @@
-"""Where uncertainty comes from: what draws or members agree is open, and what they disagree about."""
+"""Where uncertainty comes from: what draws agree is open, and what they disagree about."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ __all__ = [
 
 
 def predictive_entropy(draws: Float[Array, "draw example class"]) -> Float[Array, " example"]:
-    r"""Measures total uncertainty: the entropy of the mean, $H(\bar p) = -\sum_c \bar p_c \log \bar p_c$.
+    r"""Measures total uncertainty: the entropy of the mean, $-\sum_c \bar p_c \log \bar p_c$.
 
     Args:
         draws: Class probabilities of every draw or member.

@@ -1,7 +1,7 @@
 """What Keras' noise layers do to one draw, as a scale and a shift of their inputs.
 
-Every layer here is $y = s x + t$ with random $s$ and $t$. Written so, a mask comes from a few random
-bits on every backend, and a mask that all rows share can be moved into the weights behind it.
+Every layer here is $y = s x + t$ with random $s$ and $t$. Written so, a mask comes from a few
+random bits on every backend, and one that all rows share can be moved into the weights behind it.
 """
 
 import inspect

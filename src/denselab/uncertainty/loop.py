@@ -10,10 +10,17 @@ from denselab.errors import DataError, UsageError
 from denselab.randomness import key_data
 from denselab.uncertainty.checks import no_noise_message, output_columns, wrong_shape_message
 from denselab.uncertainty.counters import DRAWS_PER_BLOCK, block_words, draw_field
-from denselab.uncertainty.noise import Site, known_kinds, mixes_rows, noisy_calls
-from denselab.uncertainty.outputs import LogitRecorder, read_outputs
+from denselab.uncertainty.noise import (
+    Replacements,
+    Site,
+    call_with_noise,
+    known_kinds,
+    mixes_rows,
+    noisy_calls,
+)
+from denselab.uncertainty.outputs import read_outputs
 from denselab.uncertainty.plans import SLAB, Request, Rows, Slab
-from denselab.uncertainty.stochastic import always_off, call_by_itself, replaced, stochastic_layers
+from denselab.uncertainty.stochastic import call_by_itself, stochastic_layers
 from denselab.uncertainty.streams import ClassUpdates, empty_updates, update
 from denselab.uncertainty.torch_backend import no_gradients
 
@@ -80,19 +87,13 @@ class LoopPlan:
             table = keras.ops.convert_to_numpy(self._call(data, calls)[0])
             yield np.asarray(table, np.float32).reshape(len(rows), -1)
 
-    def _call(self, data: Any, calls: list[tuple[Any, Callable[..., Any]]]) -> tuple[Any, bool]:
+    def _call(self, data: Any, calls: Replacements) -> tuple[Any, bool]:
+        def run(**options: Any) -> Any:
+            return self._model(data, **options)
+
         last = self.reading.last if self.reading else None
-        recorder = LogitRecorder(getattr(last, "activation", keras.activations.linear))
-        options = {"training": False} if self._model._call_has_training_arg else {}
-        ending = [] if last is None else [(last, recorder)]
-        with (
-            replaced(calls + always_off(self._model)),
-            replaced(ending, name="activation"),
-            no_gradients(),
-        ):
-            outputs = self._model(data, **options)
-        logits = recorder.logits_of(outputs)
-        return (outputs, False) if logits is None else (logits, True)
+        with no_gradients():
+            return call_with_noise(self._model, run, calls, last)
 
     def _probe(self) -> "_LoopDraw":
         rows = np.arange(min(2, len(keras.tree.flatten(self._x)[0])))

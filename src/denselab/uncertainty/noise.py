@@ -10,9 +10,19 @@ import numpy as np
 
 from denselab.errors import UsageError
 from denselab.uncertainty.kinds import Kind, kind_of
-from denselab.uncertainty.stochastic import call_by_itself, generators
+from denselab.uncertainty.outputs import LogitRecorder
+from denselab.uncertainty.stochastic import always_off, call_by_itself, generators, replaced
 
-__all__ = ["Draw", "KnownLayer", "Replacements", "Site", "known_kinds", "mixes_rows", "noisy_calls"]
+__all__ = [
+    "Draw",
+    "KnownLayer",
+    "Replacements",
+    "Site",
+    "call_with_noise",
+    "known_kinds",
+    "mixes_rows",
+    "noisy_calls",
+]
 
 KnownLayer = tuple[Any, Kind | None]
 """A stochastic layer and its kind."""
@@ -92,11 +102,36 @@ def noisy_calls(
     return calls
 
 
+def call_with_noise(
+    model: Any, run: Callable[..., Any], calls: Replacements, last: Any
+) -> tuple[Any, bool]:
+    """Calls a model with the given calls, and with BatchNormalization in inference mode.
+
+    Args:
+        model: The model.
+        run: Calls it on the data.
+        calls: What `noisy_calls` made.
+        last: The layer whose softmax or sigmoid makes the outputs, or None.
+
+    Returns:
+        The logits behind the outputs and True; or the outputs and False if there are none.
+    """
+    recorder = LogitRecorder(getattr(last, "activation", keras.activations.linear))
+    options = {"training": False} if model._call_has_training_arg else {}
+    with (
+        replaced(calls + always_off(model)),
+        replaced([] if last is None else [(last, recorder)], name="activation"),
+    ):
+        outputs = run(**options)
+    logits = recorder.logits_of(outputs)
+    return (outputs, False) if logits is None else (logits, True)
+
+
 def mixes_rows(layer: Any, call: Callable[..., Any], shapes: Any) -> bool:
     """Tells whether a switched-on layer lets rows see each other, as MixUp does.
 
-    Such a layer augments a batch in training and says nothing about a row's uncertainty. It is found by
-    changing one row of random inputs and looking at the others.
+    Such a layer augments a batch in training and says nothing about a row's uncertainty. It is
+    found by changing one row of random inputs and looking at the others.
 
     Args:
         layer: A stochastic layer of no known kind.
@@ -139,8 +174,8 @@ def _by_kind(layer: Any, kind: Kind, draw: Draw, batch: tuple[int, bool]) -> Cal
     def call(inputs: Any, *_: Any, **__: Any) -> Any:
         if inputs.shape[0] != rows:
             raise UsageError(
-                f"layer {layer.name!r} sees {inputs.shape[0]} rows of a batch of {rows}; draws need "
-                "a model that keeps rows on the first axis: reshape behind the layer"
+                f"layer {layer.name!r} sees {inputs.shape[0]} rows of a batch of {rows}; draws "
+                "need a model that keeps rows on the first axis: reshape behind the layer"
             )
         first, *units = kind.shape(layer, (2, *inputs.shape[1:]))
         site = Site(kind.bits, math.prod(units), by_row=first != 1 and not shared)

@@ -66,8 +66,9 @@ class LogitRecorder:
 def read_outputs(model: keras.Model, choice: OutputsChoice, columns: int) -> Reading:
     """Finds out what a model's outputs are.
 
-    A softmax, or a sigmoid on a single output, gives probabilities. Any other end is what the compiled loss
-    says: logits or probabilities for a cross-entropy, values otherwise. Nothing else is guessed.
+    A softmax, or a sigmoid on a single output, gives probabilities. Any other end is what the
+    compiled loss says: logits or probabilities for a cross-entropy, values otherwise. Nothing else
+    is guessed.
 
     Args:
         model: Any Keras model with one output of two axes.

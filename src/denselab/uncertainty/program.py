@@ -20,7 +20,7 @@ from denselab.uncertainty.plans import SLAB
 from denselab.uncertainty.streams import empty_updates, update
 from denselab.uncertainty.tracing import TracedModel
 
-__all__ = ["compile_outputs", "compile_statistics"]
+__all__ = ["compile_outputs", "compile_statistics", "compiler_options"]
 
 _BLOCKS_AT_ONCE = 8
 """Blocks of shared masks made together: they are small, so one call serves 32 draws."""
@@ -58,7 +58,7 @@ def compile_statistics(traced: TracedModel, rows: int) -> Callable[..., Any]:
         empty = empty_updates(traced.reading.classes, rows, jnp)
         return _over_draws(traced, inputs, (positions, key, first, count), empty, visit)
 
-    return jax.jit(run, compiler_options=_compiler_options())
+    return jax.jit(run, compiler_options=compiler_options())
 
 
 def compile_outputs(traced: TracedModel, rows: int) -> Callable[..., Any]:
@@ -80,7 +80,7 @@ def compile_outputs(traced: TracedModel, rows: int) -> Callable[..., Any]:
         empty = jnp.zeros((SLAB, rows, traced.reading.columns), jnp.float32)
         return _over_draws(traced, inputs, (positions, key, first, count), empty, visit)
 
-    return jax.jit(run, compiler_options=_compiler_options())
+    return jax.jit(run, compiler_options=compiler_options())
 
 
 def _over_draws(
@@ -171,8 +171,12 @@ def _left(total: Any, size: int, place: Any) -> Any:
 
 
 @cache
-def _compiler_options() -> dict[str, Any]:
-    """Keeps those of the wanted options that this version of XLA knows."""
+def compiler_options() -> dict[str, Any]:
+    """Gives the options that the programs are compiled with; no flag of the process is touched.
+
+    Returns:
+        Those of the wanted options that this version of XLA knows; none but on a CPU.
+    """
     if jax.default_backend() != "cpu":
         return {}
     return {name: value for name, value in _WANTED_OPTIONS.items() if _is_known(name, value)}

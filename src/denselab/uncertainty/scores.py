@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from denselab.errors import DataError, UsageError
+from denselab.errors import UsageError
+from denselab.uncertainty.checks import check_labels
 from denselab.uncertainty.selective import aurc
 
 __all__ = [
@@ -70,7 +71,7 @@ def negative_log_likelihood(
         in single precision costs 87 nats.
 
     Raises:
-        DataError: If the shapes do not fit.
+        DataError: If the shapes do not fit, or a label is no class.
 
     Example:
         >>> print(f"{negative_log_likelihood(jnp.array([[0.5, 0.5]]), jnp.array([1])):.4f}")
@@ -94,7 +95,7 @@ def brier_score(
         From 0 (sure and right) to 2 (sure and wrong).
 
     Raises:
-        DataError: If the shapes do not fit.
+        DataError: If the shapes do not fit, or a label is no class.
 
     Example:
         >>> print(brier_score(jnp.array([[0.5, 0.5]]), jnp.array([1])))
@@ -123,7 +124,7 @@ def reliability_curve(
 
     Raises:
         UsageError: If `bins` is below 1.
-        DataError: If the shapes do not fit.
+        DataError: If the shapes do not fit, or a label is no class.
 
     Example:
         >>> sure = jnp.array([[0.9, 0.1], [0.9, 0.1]])
@@ -161,7 +162,7 @@ def expected_calibration_error(
 
     Raises:
         UsageError: If `bins` is below 1.
-        DataError: If the shapes do not fit.
+        DataError: If the shapes do not fit, or a label is no class.
 
     Example:
         Ninety per cent sure twice, right once:
@@ -190,7 +191,7 @@ def score_predictions(
         Accuracy, log loss, Brier score, calibration error and AURC.
 
     Raises:
-        DataError: If the shapes do not fit.
+        DataError: If the shapes do not fit, or a label is no class.
 
     Example:
         >>> score_predictions(jnp.array([[0.75, 0.25]]), jnp.array([0])).brier_score
@@ -224,9 +225,5 @@ def _checked(
     probabilities: Float[Array, "example class"], labels: Int[Array, " example"]
 ) -> tuple[Float[Array, "example class"], Int[Array, " example"]]:
     probabilities, labels = jnp.asarray(probabilities), jnp.asarray(labels)
-    if probabilities.ndim != 2 or labels.shape != probabilities.shape[:1]:
-        raise DataError(
-            f"probabilities have shape {probabilities.shape} and labels {labels.shape}; give "
-            "(example, class) and (example,)"
-        )
+    check_labels(probabilities.shape, labels)
     return probabilities, labels

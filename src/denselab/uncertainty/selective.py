@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from denselab.errors import DataError, UsageError
+from denselab.uncertainty.checks import check_labels
 
 __all__ = ["RiskCoverage", "aurc", "risk_coverage", "selective_accuracy"]
 
@@ -44,7 +45,7 @@ def risk_coverage(
         Coverage and risk, the surest example first.
 
     Raises:
-        DataError: If the shapes do not fit.
+        DataError: If the shapes do not fit, or a label is no class.
 
     Example:
         >>> three = jnp.array([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4]])
@@ -55,11 +56,12 @@ def risk_coverage(
         El-Yaniv and Wiener, On the Foundations of Noise-free Selective Classification, 2010.
     """
     probabilities, labels = jnp.asarray(probabilities), jnp.asarray(labels)
+    check_labels(probabilities.shape, labels)
     ranked_by = probabilities.max(axis=1) if confidence is None else jnp.asarray(confidence)
-    if not labels.shape == ranked_by.shape == probabilities.shape[:1]:
+    if ranked_by.shape != labels.shape:
         raise DataError(
-            f"probabilities have shape {probabilities.shape}, labels {labels.shape} and confidence "
-            f"{ranked_by.shape}; give (example, class), (example,) and (example,)"
+            f"confidence has shape {ranked_by.shape} for {len(labels)} examples; give one number "
+            "each"
         )
     examples = len(labels)
     order = jnp.argsort(-ranked_by)
@@ -91,7 +93,7 @@ def aurc(
         From 0 (nothing wrong) to 1. A ranking that says nothing gives the error rate.
 
     Raises:
-        DataError: If the shapes do not fit.
+        DataError: If the shapes do not fit, or a label is no class.
 
     Example:
         >>> two = jnp.array([[0.9, 0.1], [0.6, 0.4]])
@@ -125,7 +127,7 @@ def selective_accuracy(
 
     Raises:
         UsageError: If `coverage` is out of range.
-        DataError: If the shapes do not fit.
+        DataError: If the shapes do not fit, or a label is no class.
 
     Example:
         >>> two = jnp.array([[0.9, 0.1], [0.6, 0.4]])

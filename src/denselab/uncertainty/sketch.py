@@ -17,10 +17,9 @@ class QuantileSketch:
     """Quantiles of each row and output, of a size that draws do not change.
 
     The first 256 draws are kept. Sorted, they divide the line into cells that are about equally
-    likely, and each later draw is counted in its cell, or at an anchor that it equals. A quantile is
-    read off between the anchors on both sides of its rank, so it lies in the same cell as the exact
-    one: with more draws than anchors it is right to about 1/256 in probability, and exact up to
-    256 draws.
+    likely, and each later draw is counted in its cell, or at an anchor that it equals. A quantile
+    is read off between the anchors on both sides of its rank, so it lies in the same cell as the
+    exact one: right to about 1/256 in probability, and exact up to 256 draws.
 
     Args:
         rows: Number of rows.

@@ -16,7 +16,7 @@ _AFFINE = "denselab_scale_and_shift"
 """Name of the traced step `inputs * scale + shift`, by which the split finds it again."""
 
 _REPEATING = ("broadcast_in_dim", "iota")
-"""Steps whose result only repeats its input: cheaper to redo in every draw than to keep and read."""
+"""Steps whose result only repeats its input: cheaper to redo in each draw than to keep and read."""
 
 
 @dataclass(frozen=True)
@@ -91,14 +91,14 @@ def split_at_noise(program: ClosedJaxpr, noises: int) -> Split:
         noises: How many.
 
     Returns:
-        The two parts. If no noise reaches the output, the second holds no noisy step.
+        The two parts. If no noise reaches the output, the second is empty.
     """
     jaxpr = program.jaxpr
     noisy: set[Any] = set(jaxpr.invars[len(jaxpr.invars) - noises :])
     for step in jaxpr.eqns:
         if any(value in noisy for value in _variables(step.invars)):
             noisy |= set(step.outvars)
-    wanted = set(_variables(jaxpr.outvars))
+    wanted = noisy.intersection(_variables(jaxpr.outvars))
     each: list[JaxprEqn] = []
     for step in reversed(jaxpr.eqns):
         redo = noisy.intersection(step.outvars) or step.primitive.name in _REPEATING
@@ -189,7 +189,7 @@ def _results(step: JaxprEqn, values: Mapping[Any, Any]) -> dict[Any, Any]:
 
 
 def _is_shared_noise(step: JaxprEqn, delayable: frozenset[Any]) -> bool:
-    """Tells an affine noise step on two axes, its inputs known and its scale the same in all rows."""
+    """Tells noise on two axes whose inputs are known and whose scale is the same in all rows."""
     if step.params.get("name") != _AFFINE or step.invars[0] not in delayable:
         return False
     inputs, *parts = (_shape(value) for value in step.invars)

@@ -22,9 +22,9 @@ _REPLACED: set[tuple[int, str]] = set()
 def stochastic_layers(model: keras.Model) -> tuple[keras.Layer, ...]:
     """Lists the layers of a model that own a random stream and can differ between draws.
 
-    Such are Dropout, AlphaDropout, GaussianDropout, GaussianNoise, SpatialDropout, their MC variants, attention
-    and recurrent layers with a dropout rate, and user-written layers that hold a
-    `keras.random.SeedGenerator`. Left out is what augments data (Keras' random image layers).
+    Such are Dropout, AlphaDropout, GaussianDropout, GaussianNoise, SpatialDropout, their MC
+    variants, attention and recurrent layers with a dropout rate, and user-written layers that hold
+    a `keras.random.SeedGenerator`. Left out is what augments data (Keras' random image layers).
 
     Args:
         model: Any Keras model: Sequential, Functional, subclassed, nested or loaded from a file.
@@ -76,7 +76,8 @@ def replaced(
 ) -> Iterator[None]:
     """Puts functions in the place of layers' methods while a model is called or traced.
 
-    A layer that is replaced already stays so: the outermost replacement holds.
+    A layer that is replaced already stays so: the outermost replacement holds, and of several for
+    one layer the first.
 
     Args:
         replacements: Layers, each with the function to stand for its method.
@@ -86,20 +87,24 @@ def replaced(
         Nothing; on leaving, the layers are as they were.
     """
     with _TRACING:
-        fresh = [(layer, new) for layer, new in replacements if (id(layer), name) not in _REPLACED]
-        marks = {(id(layer), name) for layer, _ in fresh}
-        before = [(layer, layer.__dict__[name]) for layer, _ in fresh if name in layer.__dict__]
+        fresh = {
+            (id(layer), name): (layer, new)
+            for layer, new in reversed(replacements)
+            if (id(layer), name) not in _REPLACED
+        }
+        layers = [layer for layer, _ in fresh.values()]
+        before = [(layer, layer.__dict__[name]) for layer in layers if name in layer.__dict__]
         try:
-            _REPLACED.update(marks)
-            for layer, new in fresh:
+            _REPLACED.update(fresh)
+            for layer, new in fresh.values():
                 layer.__dict__[name] = new
             yield
         finally:
-            for layer, _ in fresh:
+            for layer in layers:
                 del layer.__dict__[name]
             for layer, old in before:
                 layer.__dict__[name] = old
-            _REPLACED.difference_update(marks)
+            _REPLACED.difference_update(fresh)
 
 
 def call_by_itself(

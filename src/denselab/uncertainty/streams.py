@@ -1,4 +1,4 @@
-"""What is kept of the draws: running means, spreads and votes, of a size that draws do not change."""
+"""What is kept of the draws: running means, spreads and votes, of a fixed size."""
 
 import math
 from types import ModuleType
@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 Scale = str
-"""What a model's outputs are: "logits", "probabilities", "binary_logits", "binary_probabilities"."""
+"""What outputs are: "logits", "probabilities", "binary_logits" or "binary_probabilities"."""
 
 
 class ClassUpdates(NamedTuple):

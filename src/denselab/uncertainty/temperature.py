@@ -11,6 +11,7 @@ from scipy.optimize import brentq
 from scipy.special import softmax
 
 from denselab.errors import DataError, UsageError
+from denselab.uncertainty.checks import check_labels
 
 __all__ = ["fit_temperature", "temperature_scaled"]
 
@@ -35,7 +36,7 @@ def fit_temperature(
         A temperature from 0.01 to 100; above 1 if the network was too sure.
 
     Raises:
-        DataError: If the shapes do not fit, or a logit is not finite.
+        DataError: If the shapes do not fit, a label is no class, or a logit is not finite.
 
     Example:
         >>> too_sure = np.array([[4.0, 0.0]] * 4)
@@ -46,15 +47,9 @@ def fit_temperature(
         Guo et al., On Calibration of Modern Neural Networks, 2017, section 4.2.
     """
     logits, labels = np.asarray(logits, np.float64), np.asarray(labels)
-    if logits.ndim != 2 or labels.shape != logits.shape[:1] or not len(labels):
-        raise DataError(
-            f"logits have shape {logits.shape} and labels {labels.shape}; give (example, class) and "
-            "(example,), with at least one example"
-        )
+    check_labels(logits.shape, labels)
     if not np.isfinite(logits).all():
-        raise DataError(
-            "a logit is not finite; give logits, or logarithms of clipped probabilities"
-        )
+        raise DataError("a logit is not finite; clip probabilities before taking logarithms")
     chosen = logits[np.arange(len(labels)), labels]
 
     def slope(log_temperature: float) -> float:

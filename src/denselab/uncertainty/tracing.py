@@ -14,13 +14,14 @@ from denselab.uncertainty.noise import (
     KnownLayer,
     Replacements,
     Site,
+    call_with_noise,
     known_kinds,
     mixes_rows,
     noisy_calls,
 )
-from denselab.uncertainty.outputs import LogitRecorder, OutputsChoice, Reading, read_outputs
+from denselab.uncertainty.outputs import OutputsChoice, Reading, read_outputs
 from denselab.uncertainty.split import Split, scaled_and_shifted, split_at_noise
-from denselab.uncertainty.stochastic import always_off, call_by_itself, replaced, stochastic_layers
+from denselab.uncertainty.stochastic import call_by_itself, stochastic_layers
 
 __all__ = ["TracedModel", "model_weights", "trace_model"]
 
@@ -89,8 +90,8 @@ def trace_model(model: keras.Model, x: Any, *, shared: bool, choice: OutputsChoi
     recorded: list[bool] = []
 
     def forward(weights: Weights, data: Any, noise: list[Any]) -> Any:
-        draw = _Draw(found.rows, noise)
-        outputs, from_logits = _call(model, weights, data, (layers, draw, shared, reading.last))
+        calls = noisy_calls(layers, _TracedDraw(found.rows, noise), rows=found.rows, shared=shared)
+        outputs, from_logits = _call(model, (weights, data), calls, reading.last)
         recorded.append(from_logits)
         return outputs.reshape(found.rows, -1).astype(jnp.float32)
 
@@ -101,7 +102,7 @@ def trace_model(model: keras.Model, x: Any, *, shared: bool, choice: OutputsChoi
     return TracedModel(split, tuple(found.sites), reading, reading.scale(recorded[-1]))
 
 
-class _Draw:
+class _TracedDraw:
     """Hands out given fields, or zeros while it finds out where they are wanted."""
 
     def __init__(self, rows: int, fields: Sequence[Any] | None = None) -> None:
@@ -141,11 +142,12 @@ class _Draw:
         return jax.vmap(one_row)(field, *moving)
 
 
-def _discover(model: keras.Model, x: Any, layers: list[KnownLayer], shared: bool) -> _Draw:
-    draw = _Draw(jax.tree.leaves(x)[0].shape[0])
+def _discover(model: keras.Model, x: Any, layers: list[KnownLayer], shared: bool) -> _TracedDraw:
+    draw = _TracedDraw(jax.tree.leaves(x)[0].shape[0])
 
     def forward(weights: Weights, data: Any) -> Any:
-        return _call(model, weights, data, (layers, draw, shared, None))[0]
+        calls = noisy_calls(layers, draw, rows=draw.rows, shared=shared)
+        return _call(model, (weights, data), calls, None)[0]
 
     try:
         draw.output = jax.eval_shape(forward, model_weights(model), x)
@@ -158,18 +160,15 @@ def _discover(model: keras.Model, x: Any, layers: list[KnownLayer], shared: bool
     return draw
 
 
-def _call(model: Any, weights: Weights, data: Any, way: tuple[Any, ...]) -> tuple[Any, bool]:
-    layers, draw, shared, last = way
-    calls: Replacements = noisy_calls(layers, draw, rows=draw.rows, shared=shared)
-    recorder = LogitRecorder(getattr(last, "activation", keras.activations.linear))
-    options = {"training": False} if model._call_has_training_arg else {}
-    with (
-        replaced(calls + always_off(model)),
-        replaced([(last, recorder)] if last is not None else [], name="activation"),
-    ):
-        outputs, _ = model.stateless_call(*weights, data, **options)
-    logits = recorder.logits_of(outputs)
-    return (outputs, False) if logits is None else (logits, True)
+def _call(
+    model: Any, inputs: tuple[Weights, Any], calls: Replacements, last: Any
+) -> tuple[Any, bool]:
+    weights, data = inputs
+
+    def run(**options: Any) -> Any:
+        return model.stateless_call(*weights, data, **options)[0]
+
+    return call_with_noise(model, run, calls, last)
 
 
 def _shape(leaf: Any) -> Any:
