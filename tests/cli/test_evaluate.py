@@ -8,6 +8,8 @@ import pytest
 from denselab.data import hold_out_test, load
 from denselab.training import score
 
+NANS = keras.initializers.Constant(float("nan"))
+
 
 @pytest.fixture
 def data():
@@ -59,10 +61,15 @@ def test_a_model_of_denselab_s_layers_is_read(denselab, folder):
     ("layers", "features", "expected"),
     [
         ([keras.layers.Dense(3)], 13, "does not give probabilities; end it with a softmax"),
+        (
+            [keras.layers.Dense(3, activation="softmax", bias_initializer=NANS)],
+            13,
+            "does not give probabilities",
+        ),
         ([keras.layers.Dense(4, activation="softmax")], 13, "for each of 3 classes"),
         ([keras.layers.Dense(3, activation="softmax")], 5, "rows of wine have (13,)"),
     ],
-    ids=["logits", "other classes", "other features"],
+    ids=["logits", "NaN", "other classes", "other features"],
 )
 def test_a_model_that_does_not_fit_is_refused(denselab, saved, layers, features, expected):
     saved(*layers, features=features)

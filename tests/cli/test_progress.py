@@ -109,8 +109,8 @@ def test_a_pipe_gets_a_line_every_five_seconds_and_one_when_a_recipe_is_done(cap
 
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
-        "a: 0/2 members, epoch 2/10, up to 45 s left",
-        "a: 0/2 members, epoch 5/10, up to 30 s left",
+        "a: 0/2 members, epoch 2/10, about 45 s left",
+        "a: 0/2 members, epoch 5/10, about 30 s left",
         "a: done, 2 members in 13 s",
     ]
 
@@ -126,6 +126,7 @@ def test_a_terminal_gets_a_bar_a_recipe(capsys, monkeypatch):
     out = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
     assert re.search(r"a ━+ +done, 1 member in \d s", out)
     assert re.search(r"b ━+ +was done before", out)
+    assert re.search(r"a ━+ +begins *\r?\n?.*b ━+ +waits", out, re.DOTALL)
 
 
 def test_nothing_is_called_done_when_training_is_interrupted(capsys):

@@ -92,7 +92,9 @@ def test_seconds_and_times_above_one_have_one_decimal(shown):
         PLAIN, seconds_per_epoch=12.34, time_to_plain=TimeToTarget(0.96, 123.4, reached=2, n=2)
     )
 
-    assert cells(shown(slow), "plain")[9:11] == ["12.3", "123.4"]
+    text = shown(slow)
+    assert cells(text, "plain")[9:11] == ["12.3", "123.4"]
+    assert "plain ends with, 96.00 %.\n" in text
 
 
 def test_one_seed_has_no_deviation_and_no_word_about_it(shown):
@@ -109,7 +111,7 @@ def test_the_legend_says_how_to_read_the_figures(shown):
 
     assert "± is the standard deviation over n seeds (0 to 2)" in text
     assert "with members side by side on 2 cores, without compiling (1.5 s in all)" in text
-    assert "until the validation accuracy that plain ends with, 96.00 %" in text
+    assert "until the validation accuracy that plain ends with, 96.00 %; 1/3 where" in text
     assert "plain failed with seed 1: its loss was no number any more" in text
     assert text.count("JAX had already started") == 1
     assert "Study: studies/s" in text

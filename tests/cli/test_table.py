@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from denselab.cli.table import aligned, print_table
+from denselab.cli.table import aligned, print_table, print_text
 
 HEADER = ["recipe", "test\naccuracy"]
 ROWS = [["plain", "95.1"], ["self_normalizing", "7"]]
@@ -63,3 +63,16 @@ def test_markup_in_a_cell_is_shown_as_it_is(capsys, terminal):
     print_table(["name"], [["[red]x[/red]"]])
 
     assert "[red]x[/red]" in capsys.readouterr().out
+
+
+def test_text_is_broken_between_words_in_a_terminal_and_not_in_a_pipe(capsys, terminal):
+    text = "a-b " * 20 + "x" * 50
+
+    print_text(text)
+    assert capsys.readouterr().out == f"{text}\n"
+
+    terminal(30)
+    print_text(text)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(len(line) for line in lines[:-1]) <= 30
+    assert lines[-1] == "x" * 50

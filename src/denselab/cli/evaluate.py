@@ -67,7 +67,7 @@ def _probabilities(path: Path, dataset: "Dataset") -> "np.ndarray":
             f"{path}: gives {getattr(given, 'shape', 'several outputs')}, expected one probability "
             f"for each of {dataset.classes} classes; evaluate it on the data it was trained for"
         )
-    if (given < 0).any() or (abs(given.sum(axis=1) - 1) > 1e-3).any():
+    if not ((given >= 0).all() and (abs(given.sum(axis=1) - 1) <= 1e-3).all()):
         raise DataError(f"{path}: does not give probabilities; end it with a softmax layer")
     return given
 

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import traceback
+from contextlib import suppress
 from typing import NamedTuple
 
 import typer
@@ -75,7 +76,8 @@ def report(failure: Failure, error: BaseException, *, as_json: bool = False) -> 
         # somewhere, or Python complains about it once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if failure.message:
-        typer.echo(f"denselab: {failure.message}", err=True)
+        with suppress(OSError):
+            typer.echo(f"denselab: {failure.message}", err=True)
 
 
 def _failure(error: BaseException) -> Failure:

@@ -1,11 +1,12 @@
 """Progress on stderr: bars in a terminal, a line now and then in a pipe."""
 
+import math
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Protocol
 
 import typer
@@ -94,7 +95,7 @@ class Work:
         self.reached = dict.fromkeys(range(self.members), self.epochs)
 
     def done(self) -> float:
-        """Says how much of the cost lies behind, if nobody stops early from here on."""
+        """Says how much of the cost lies behind; what a member left out counts as done."""
         return self.cost * sum(self.reached.values())
 
     def total(self) -> float:
@@ -179,7 +180,7 @@ class Tally:
         return ended
 
     def seconds_left(self) -> float | None:
-        """Estimates the time left, at most: members that stop early shorten it.
+        """Estimates the time left at the pace so far, early stops included.
 
         Returns:
             Seconds; None as long as there is nothing to go by.
@@ -224,9 +225,9 @@ def training_progress(works: Sequence[Work]) -> Iterator[Callable[[Event], None]
         works: What is trained, in order.
 
     Yields:
-        What to call with every event, from any thread.
+        What to call with every event.
     """
-    tally, lock = Tally(works), threading.Lock()
+    tally = Tally(works)
     with _bars(works) if sys.stderr.isatty() else _lines() as show:
         began = time.monotonic()
 
@@ -240,15 +241,13 @@ def training_progress(works: Sequence[Work]) -> Iterator[Callable[[Event], None]
                 began = now
 
         def note(event: Event) -> None:
-            with lock:
-                finish(tally.note(event, time.monotonic()))
-                work, left = tally.works[event.recipe], tally.seconds_left()
-                ending = "" if left is None else f", up to {duration(left)} left"
-                show(work, work.words() + ending, False)
+            finish(tally.note(event, time.monotonic()))
+            work, left = tally.works[event.recipe], tally.seconds_left()
+            ending = "" if left is None else f", about {duration(left)} left"
+            show(work, work.words() + ending, False)
 
         yield note
-        with lock:
-            finish(tally.close())
+        finish(tally.close())
 
 
 @contextmanager
@@ -261,7 +260,7 @@ def download_progress(name: str) -> Iterator[Callable[[int, int | None], None]]:
     Yields:
         What to call with the bytes that are there and the bytes there will be.
     """
-    last = 0.0
+    last = -math.inf
     rewrite = sys.stderr.isatty()
 
     def note(came: int, whole: int | None) -> None:
@@ -275,7 +274,7 @@ def download_progress(name: str) -> Iterator[Callable[[int, int | None], None]]:
     try:
         yield note
     finally:
-        if last and rewrite:  # What comes next begins on a line of its own.
+        if rewrite and last > -math.inf:  # What comes next begins on a line of its own.
             _say("")
 
 
@@ -304,13 +303,20 @@ def _bars(works: Sequence[Work]) -> Iterator[Show]:
 
     columns = TextColumn("{task.description}"), BarColumn(14), TextColumn("{task.fields[words]}")
     with Progress(*columns, console=Console(stderr=True)) as progress:
+        # What begins compiles first, and nothing is heard of it meanwhile.
         tasks = {
-            work.recipe: progress.add_task(work.recipe, total=work.total(), words="waits")
-            for work in works
+            work.recipe: progress.add_task(
+                work.recipe, total=work.total(), words="waits" if place else "begins"
+            )
+            for place, work in enumerate(works)
         }
+        following = dict(pairwise(tasks.values()))
 
         def show(work: Work, words: str, done: bool) -> None:
-            progress.update(tasks[work.recipe], completed=work.done(), words=words)
+            task = tasks[work.recipe]
+            progress.update(task, total=work.total(), completed=work.done(), words=words)
+            if done and task in following:
+                progress.update(following[task], words="begins")
 
         yield show
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import typer
 
-from denselab.cli.table import print_table
+from denselab.cli.table import print_table, print_text
 from denselab.study.summary import RecipeSummary, Spread, Summary
 
 __all__ = ["show_results"]
@@ -31,7 +31,9 @@ def show_results(summary: Summary) -> None:
         summary: What came out.
     """
     print_table(_HEADER, [_row(recipe) for recipe in summary.recipes], right=_RIGHT)
-    typer.echo("\n" + "\n".join(_legend(summary)))
+    typer.echo()
+    for line in _legend(summary):
+        print_text(line)
 
 
 def _row(recipe: RecipeSummary) -> list[str]:
@@ -80,11 +82,13 @@ def _legend(summary: Summary) -> Iterator[str]:
         f"Seconds (s) are of training with members side by side on {summary.hardware['cores']} "
         f"cores, without compiling ({compiling:.1f} s in all)."
     )
-    targets = [r.time_to_plain.target for r in summary.recipes if r.time_to_plain is not None]
-    if targets:
+    times = [r.time_to_plain for r in summary.recipes if r.time_to_plain is not None]
+    if times:
+        some = any(time.reached < time.n for time in times)
         yield (
             f"s to plain's: until the validation accuracy that plain ends with, "
-            f"{100 * targets[0]:.2f} %; 1/3 where only 1 of 3 trials got there."
+            f"{100 * times[0].target:.2f} %"
+            f"{'; 1/3 where only 1 of 3 trials got there' if some else ''}."
         )
     for recipe in summary.recipes:
         failed = [str(seed) for seed in seeds if seed not in recipe.seeds]

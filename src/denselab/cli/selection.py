@@ -115,7 +115,7 @@ def selected_recipes(
         The recipes in the order they were named, each source before the first that needs it.
 
     Raises:
-        UsageError: If one cannot be read, or two have one name.
+        UsageError: If one cannot be read, two have one name, or shared weights do not fit.
 
     Example:
         >>> recipes = selected_recipes(["plain", "mc_dropout"], "tuned", RecipeOptions())

@@ -1,12 +1,13 @@
-"""Tables on stdout: drawn in a terminal, aligned plain text in a pipe."""
+"""Tables and text on stdout: fitted to a terminal, plain and unbroken in a pipe."""
 
 import sys
+import textwrap
 from collections.abc import Sequence
 from shutil import get_terminal_size
 
 import typer
 
-__all__ = ["aligned", "print_table"]
+__all__ = ["aligned", "print_table", "print_text"]
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: str = "") -> None:
@@ -36,6 +37,18 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: 
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console.print(table)
+
+
+def print_text(text: str) -> None:
+    """Prints a line of text to stdout, broken between words where a terminal is too narrow.
+
+    Args:
+        text: The line.
+    """
+    if sys.stdout.isatty():
+        width = max(get_terminal_size().columns, 20)
+        text = textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+    typer.echo(text)
 
 
 def _header_lines(header: Sequence[str]) -> list[list[str]]:
