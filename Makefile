@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: install demo test test-backends check bench
+.PHONY: install demo test test-backends check bench soak
 
 install: $(VENV)/.installed
 
@@ -27,6 +27,10 @@ check: $(VENV)/.installed
 
 bench: $(VENV)/.backends
 	set -e; for script in benchmarks/*.py; do $(BIN)/python $$script; done
+
+# The same tests as `make test` has for killed and failing processes, with hundreds of kills.
+soak: $(VENV)/.installed
+	DENSELAB_KILLS=300 $(BIN)/python -m pytest tests/study/test_kill.py tests/study/test_faults.py
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
