@@ -333,11 +333,13 @@ def test_data_that_does_not_fit_is_refused(change, remedy, plain, rows):
         predict_draws(plain, change(rows), draws=5)
 
 
-def test_a_model_that_has_diverged_is_named_as_the_cause(rows):
-    model = in_form("sequential", parts(), None)
-    model.layers[0].set_weights([value * np.nan for value in model.layers[0].get_weights()])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("outputs", ["probabilities", "values"])
+def test_a_model_that_has_diverged_is_named_as_the_cause(outputs, value, rows):
+    model = in_form("sequential", [layers.Dropout(0.5), layers.Dense(2)], None)
+    model.layers[1].set_weights([np.full((6, 2), value), np.zeros(2)])
     with pytest.raises(DataError, match="weights have diverged"):
-        predict_draws(model, rows, draws=5)
+        predict_draws(model, rows, draws=5, outputs=outputs)
 
 
 @pytest.mark.parametrize(

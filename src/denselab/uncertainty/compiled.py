@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -91,8 +91,9 @@ class CompiledPlan:
     def _in_chunks(self, one: Callable[[Rows], Piece], rows: Rows) -> Iterator[Piece]:
         size = self._programs.rows
         pieces = [rows[start : start + size] for start in range(0, len(rows), size)]
-        with ThreadPoolExecutor(min(_workers(), len(pieces))) as pool:
-            yield from pool.map(one, pieces)
+        if len(pieces) == 1:
+            return iter([one(pieces[0])])
+        return _threads(os.getpid()).map(one, pieces)
 
     def _arguments(self, piece: Rows) -> tuple[list[Any], np.ndarray, np.ndarray]:
         padding = np.full(self._programs.rows - len(piece), piece[0])
@@ -165,6 +166,12 @@ def _chunk_rows(rows: int) -> int:
 def _below(number: int) -> int:
     """Gives the greatest power of two not above a number."""
     return 1 << (max(1, number).bit_length() - 1)
+
+
+@cache
+def _threads(process: int) -> ThreadPoolExecutor:
+    """Makes the threads of a process once: JAX takes milliseconds to warm to a new one."""
+    return ThreadPoolExecutor(_workers(), thread_name_prefix=f"denselab-draws-{process}")
 
 
 def _workers() -> int:

@@ -199,15 +199,13 @@ def each_draw(
     """
     check_draws(draws, None)
     plan, data, rows = _plan(model, x, (seed, masks), options)
-    found: np.ndarray | None = None
+    width = plan.reading.columns if _gives_values(plan) else plan.reading.classes
+    found = np.empty((draws, rows, width), np.float32)
     for piece, first, slab in plan.outputs(np.arange(rows), 0, draws):
+        check_finite(data, slab)
         if not _gives_values(plan):
             slab = class_probabilities(slab, plan.scale, np)[0].swapaxes(1, 2)
-        if found is None:
-            found = np.empty((draws, rows, slab.shape[2]), np.float32)
         found[first : first + len(slab), piece] = slab
-    assert found is not None
-    check_finite(data, found)
     return found
 
 
@@ -265,8 +263,8 @@ def _classes(plan: Plan, data: Any, rounds: _Rounds) -> ClassificationDraws:
     totals = ClassTotals(rounds.rows, plan.reading.classes)
     for rows, first, count in rounds(totals.standard_errors):
         for piece, statistics in plan.statistics(rows, first, count):
+            check_finite(data, statistics.mean)
             totals.add(piece, statistics)
-    check_finite(data, totals.mean)
     check_probabilities(totals.mean)
     return class_result(totals, rounds.until)
 
@@ -278,8 +276,8 @@ def _values(plan: Plan, data: Any, rounds: _Rounds) -> RegressionDraws:
     sketch = QuantileSketch(rounds.rows, outputs)
     for rows, first, count in rounds(totals.standard_errors):
         for piece, _, slab in plan.outputs(rows, first, count):
-            noise = np.exp(slab[..., outputs:]) if heads == 2 else None
+            check_finite(data, slab)
+            noise = np.exp(slab[..., outputs:], dtype=np.float64) if heads == 2 else None
             totals.add(piece, slab[..., :outputs], noise)
             sketch.add(piece, slab[..., :outputs])
-    check_finite(data, totals.mean + totals.noise)
     return value_result(totals, sketch, rounds.until)

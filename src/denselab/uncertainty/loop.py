@@ -65,7 +65,8 @@ class LoopPlan:
         for piece in self._pieces(rows):
             state = empty_updates(self.reading.classes, len(piece), np)
             for outputs in self._draws(piece, first, count):
-                state = update(state, outputs[None], self.scale, counted=one, xp=np)
+                with np.errstate(invalid="ignore"):  # what is not finite is refused by the caller
+                    state = update(state, outputs[None], self.scale, counted=one, xp=np)
             yield piece, state
 
     def outputs(self, rows: Rows, first: int, count: int) -> Iterator[tuple[Rows, int, Slab]]:

@@ -113,7 +113,8 @@ def update(
     mean, squares = _moments(so_far[1:3], probabilities, by_class, counts, xp)
     entropy = _moments(so_far[3:5], entropies, by_row, counts, xp)
     first = probabilities == probabilities.max(1, keepdims=True)
-    votes = so_far.votes + (first / first.sum(1, keepdims=True) * by_class).sum(0)
+    shares = first / xp.maximum(first.sum(1, keepdims=True), 1)
+    votes = so_far.votes + (shares * by_class).sum(0)
     return ClassUpdates(count, mean, squares, *entropy, votes)
 
 
