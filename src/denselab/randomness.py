@@ -12,7 +12,9 @@ from denselab.errors import UsageError
 
 __all__ = ["Purpose", "check_seed", "generator", "integer_seed", "key_data"]
 
-Purpose = Literal["test_split", "calibration", "split", "weights", "order", "dropout", "draws", "resampling"]
+Purpose = Literal[
+    "test_split", "calibration", "split", "weights", "order", "dropout", "draws", "resampling"
+]
 """What a stream is for. A new purpose goes to the end: its place in the list is part of the stream."""
 
 _SEED_LIMIT = 2**32
@@ -35,9 +37,13 @@ def check_seed(seed: int) -> int:
         7
     """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise UsageError(f"seed must be a whole number, not {seed!r}; give one from 0 to {_SEED_LIMIT - 1}")
+        raise UsageError(
+            f"seed must be a whole number, not {seed!r}; give one from 0 to {_SEED_LIMIT - 1}"
+        )
     if not 0 <= seed < _SEED_LIMIT:
-        raise UsageError(f"seed {seed} is out of range; give a whole number from 0 to {_SEED_LIMIT - 1}")
+        raise UsageError(
+            f"seed {seed} is out of range; give a whole number from 0 to {_SEED_LIMIT - 1}"
+        )
     return int(seed)
 
 
