@@ -6,6 +6,7 @@ not from the layer's own (`keras.random.dropout`, up to 3.15.1).
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib import import_module
 from typing import Any
 
 import keras
@@ -26,8 +27,7 @@ def global_seed(seed: Callable[[], int]) -> Iterator[None]:
     if keras.backend.backend() != "torch":
         yield
         return
-    import torch
-
+    torch = _torch()
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed())
         yield
@@ -41,6 +41,9 @@ def no_gradients() -> AbstractContextManager[Any]:
     """
     if keras.backend.backend() != "torch":
         return nullcontext()
-    import torch
+    return _torch().no_grad()
 
-    return torch.no_grad()
+
+def _torch() -> Any:
+    # By name, since torch is an extra that type checks must pass without.
+    return import_module("torch")
