@@ -169,6 +169,11 @@ def measure(place: str, rows: int, draws: int, repeats: int) -> list[dict[str, A
     ]
 
 
+def draws_at(place: str, draws: int) -> int:
+    """Gives the draws to time at a place, a multiple of what the tiled peer takes at once."""
+    return max(1, draws // PLACES[place] // TILE) * TILE
+
+
 def peak_memory(draws: int, rows: int) -> float:
     """Measures the peak memory of a fresh process in MiB."""
     command = [sys.executable, __file__, "--peak", str(draws), "--rows", str(rows)]
@@ -202,6 +207,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rows", type=int, default=1000, help="rows of the batch")
     parser.add_argument("--draws", type=int, default=100, help="draws with dropout on the output")
+    parser.add_argument("--dropout", nargs="+", choices=PLACES, default=list(PLACES))
     parser.add_argument("--repeats", type=int, default=5, help="interleaved repeats")
     parser.add_argument("--memory", action="store_true", help="measure peak memory too")
     parser.add_argument("--out", type=Path, help="write the figures to this JSON file")
@@ -218,8 +224,8 @@ def main() -> None:
     print(f"{machine}; jax {jax.__version__}, keras {keras.__version__}; {chosen.rows} rows")
     lines = [
         line
-        for place, fewer in PLACES.items()
-        for line in measure(place, chosen.rows, max(TILE, chosen.draws // fewer), chosen.repeats)
+        for place in chosen.dropout
+        for line in measure(place, chosen.rows, draws_at(place, chosen.draws), chosen.repeats)
     ]
     print_times(lines)
     memory = {}

@@ -22,16 +22,7 @@ def predict(model, x):
     return model.predict(x, verbose=0)
 
 
-@pytest.mark.parametrize(
-    "layer",
-    [
-        layers.Dropout(0.5),
-        layers.AlphaDropout(0.5),
-        layers.GaussianDropout(0.5),
-        layers.GaussianNoise(0.5),
-    ],
-    ids=lambda layer: type(layer).__name__,
-)
+@pytest.mark.parametrize("layer", [layers.AlphaDropout(0.5), layers.GaussianNoise(0.5)])
 def test_plain_predict_draws_anew_every_time(layer, small, rows):
     model = to_mc(small(layer))
     assert not np.allclose(predict(model, rows), predict(model, rows))
