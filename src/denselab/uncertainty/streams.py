@@ -112,7 +112,7 @@ def update(
     counts = (so_far.count, count)
     mean, squares = _moments(so_far[1:3], probabilities, by_class, counts, xp)
     entropy = _moments(so_far[3:5], entropies, by_row, counts, xp)
-    first = probabilities == probabilities.max(1, keepdims=True)
+    first = (probabilities == probabilities.max(1, keepdims=True)).astype(probabilities.dtype)
     shares = first / xp.maximum(first.sum(1, keepdims=True), 1)
     votes = so_far.votes + (shares * by_class).sum(0)
     return ClassUpdates(count, mean, squares, *entropy, votes)
