@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 	$(BIN)/denselab compare digits --out studies/demo
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-backends: $(VENV)/.backends
 	KERAS_BACKEND=torch $(BIN)/python -m pytest tests/components
