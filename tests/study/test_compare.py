@@ -295,4 +295,4 @@ def test_a_changed_recipe_trains_nothing(plan, compare, training, find):
 
 def test_importing_it_imports_neither_jax_nor_keras():
     code = "import sys, denselab.study; sys.exit(bool({'jax', 'keras'} & set(sys.modules)))"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

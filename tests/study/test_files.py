@@ -62,11 +62,15 @@ def test_no_folder_is_left_if_one_cannot_be_made(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EACCES])
 def test_a_file_system_that_cannot_sync_folders_will_do(tmp_path, monkeypatch, number):
+    asked = []
+
     def cannot(handle):
+        asked.append(handle)
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "fsync", cannot)
     files.sync_folder(tmp_path)
+    assert len(asked) == 1
 
 
 def test_a_folder_that_could_not_be_synced_is_no_secret(tmp_path, monkeypatch):
