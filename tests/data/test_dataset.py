@@ -74,6 +74,13 @@ def test_the_fingerprint_does_not_see(toy, same):
         pytest.param(
             {"test_x": np.zeros((1, 3), np.float32), "test_y": np.zeros(1, np.int32)}, id="test set"
         ),
+        pytest.param(
+            {
+                "calibration_x": np.zeros((1, 3), np.float32),
+                "calibration_y": np.zeros(1, np.int32),
+            },
+            id="calibration slice",
+        ),
     ],
 )
 def test_the_fingerprint_sees(toy, other):
@@ -98,6 +105,11 @@ def test_the_fingerprint_sees(toy, other):
         ({"feature_names": ("a", "b")}, "give one name per feature"),
         ({"image_shape": (2, 2, 1)}, "give height, width and channels"),
         ({"test_x": np.zeros((2, 3), np.float32)}, "give both or neither"),
+        ({"calibration_y": np.zeros(2, int)}, "calibration_x and calibration_y come together"),
+        (
+            {"calibration_x": np.zeros((2, 4), np.float32), "calibration_y": np.zeros(2, int)},
+            r"rows of calibration_x .* expected float32 of shape \(3,\)",
+        ),
         (
             {"test_x": np.zeros((2, 4), np.float32), "test_y": np.zeros(2, int)},
             r"expected float32 of shape \(3,\), as in x",

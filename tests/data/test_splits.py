@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from denselab.data import Dataset, hold_out_test, load, split
+from denselab.data import Dataset, hold_out_calibration, hold_out_test, load, split
 from denselab.errors import DataError, UsageError
 
 labels = st.lists(st.integers(0, 4), min_size=6, max_size=80).map(np.array)
@@ -151,3 +151,47 @@ def test_the_test_rows_do_not_depend_on_the_stream_of_the_splits():
 def test_a_data_set_with_a_test_set_is_left_as_it_is():
     held = hold_out_test(load("wine"))
     assert hold_out_test(held, seed=3) is held
+
+
+def test_a_tenth_of_the_training_rows_is_kept_for_calibration():
+    digits = hold_out_test(load("digits"))
+    held = hold_out_calibration(digits)
+    assert (held.n, len(held.calibration_y), len(held.test_y)) == (1294, 144, 359)
+    exact = np.bincount(digits.y) * 144 / 1438
+    assert np.abs(np.bincount(held.calibration_y) - exact).max() < 1
+    rows = np.concatenate([held.x, held.calibration_x]).reshape(1438, -1)
+    assert sorted(map(tuple, rows)) == sorted(map(tuple, digits.x.reshape(1438, -1)))
+    assert held.test_x is digits.test_x
+
+
+def test_no_split_of_any_seed_touches_the_calibration_slice():
+    x = np.arange(300, dtype=np.float32).reshape(150, 2)
+    y = (np.arange(150) % 3).astype(np.int32)
+    names = ("a", "b", "c")
+    data = Dataset(name="t", x=x, y=y, task="classification", class_names=names)
+    held = hold_out_calibration(data)
+    apart = {tuple(row) for row in held.calibration_x}
+    for seed in range(20):
+        used = np.concatenate([held.x[part] for part in split(held.y, seed=seed)])
+        assert apart.isdisjoint(map(tuple, used))
+
+
+def test_the_slice_is_the_same_every_time_and_of_a_stream_of_its_own():
+    digits = load("digits")
+    first, again = hold_out_calibration(digits), hold_out_calibration(digits)
+    np.testing.assert_array_equal(first.calibration_x, again.calibration_x)
+    as_test = hold_out_test(digits, fraction=0.1)
+    assert not np.array_equal(first.calibration_x, as_test.test_x)
+
+
+def test_data_that_has_a_slice_or_wants_none_is_left_as_it_is():
+    held = hold_out_calibration(load("wine"))
+    assert hold_out_calibration(held, seed=3) is held
+    wine = load("wine")
+    assert hold_out_calibration(wine, fraction=0) is wine
+
+
+@pytest.mark.parametrize("fraction", [1, -0.1, 0.0001])
+def test_a_slice_that_leaves_a_part_empty_is_refused(fraction):
+    with pytest.raises(DataError, match="give a fraction between 0 and 1"):
+        hold_out_calibration(load("wine"), fraction=fraction)

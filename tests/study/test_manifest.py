@@ -33,6 +33,7 @@ def test_it_says_what_was_asked_for_and_where(manifest, dataset):
         "task": "classification",
         "rows": 8,
         "test_rows": 2,
+        "calibration_rows": 0,
         "features": 3,
         "classes": 2,
         "source": "made up",

@@ -11,7 +11,7 @@ from denselab.cli.options import DataOptions, JsonOption, RecipeOptions, command
 
 if TYPE_CHECKING:
     from denselab.data import Dataset
-    from denselab.recipes import Recipe
+    from denselab.recipes import Preset, Recipe
     from denselab.study.plan import Plan
     from denselab.study.summary import Summary
 
@@ -64,17 +64,23 @@ def compare(
     """
     from denselab.cli.plan import data_shape, plan, plan_text
     from denselab.cli.results import show_results
-    from denselab.cli.selection import check_writable, selected_data, selected_seeds
+    from denselab.cli.selection import (
+        calibration_share,
+        check_writable,
+        selected_data,
+        selected_seeds,
+    )
     from denselab.study.plan import default_folder, plan_study
 
     preset, recipes = _recipes(data, asked, changes)
     seeds = selected_seeds(asked.seed, asked.seeds)
+    kept = calibration_share(preset, changes)
     if asked.dry_run:
-        what = data, data_shape(data, where), recipes, seeds
+        what = data, data_shape(data, where, calibration=kept), recipes, seeds
         typer.echo(json.dumps(plan(*what)) if asked.as_json else plan_text(*what))
         return
     check_writable(asked.out or Path("studies"))
-    dataset = selected_data(data, where)
+    dataset = selected_data(data, where, calibration=kept)
     planned = plan_study(recipes, dataset, seeds=seeds, preset=preset)
     folder = asked.out or default_folder(data, planned)
     summary = _train(planned, dataset, folder, command=asked.context.obj)
@@ -88,7 +94,7 @@ def compare(
 
 def _recipes(
     data: str, asked: CompareOptions, changes: RecipeOptions
-) -> "tuple[str, tuple[Recipe, ...]]":
+) -> "tuple[Preset, tuple[Recipe, ...]]":
     from denselab.cli.selection import preset_for, selected_recipes
     from denselab.recipes import names
 

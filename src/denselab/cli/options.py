@@ -44,6 +44,14 @@ class RecipeOptions:
     ] = None
     depth: Annotated[int | None, typer.Option(help="Number of hidden layers.")] = None
     width: Annotated[int | None, typer.Option(help="Units of every hidden layer.")] = None
+    calibration: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Rows that only temperatures and conformal sets are fitted on; by default 0.1 of "
+            "the training rows with tuned values, 0 with published ones.",
+        ),
+    ] = None
     settings: Annotated[
         list[str] | None,
         typer.Option(

@@ -23,43 +23,53 @@ class Shape(NamedTuple):
 
     Attributes:
         rows: Rows to train and validate on.
+        calibration_rows: Rows kept for calibration.
         test_rows: Rows to test on.
         features: Features of a row, flattened.
         classes: Number of classes.
     """
 
     rows: int
+    calibration_rows: int
     test_rows: int
     features: int
     classes: int
 
 
-_KNOWN = {"cifar10": Shape(50_000, 10_000, 3072, 10)}
+_KNOWN = {"cifar10": Shape(50_000, 0, 10_000, 3072, 10)}
 """Data sets that need a download, and whose shape is known without it."""
 
 
-def data_shape(name: str, where: DataOptions) -> Shape:
+def data_shape(name: str, where: DataOptions, *, calibration: float = 0.0) -> Shape:
     """Finds the shape of a data set, of one that needs a download without having it.
 
     Args:
         name: Its name.
         where: Where it comes from.
+        calibration: Share of the training rows that is kept for calibration.
 
     Returns:
-        The shape after the test rows were set apart.
+        The shape after the test rows and the calibration slice were set apart.
 
     Raises:
         DataError: If there is no data set of that name.
 
     Example:
         >>> data_shape("cifar10", DataOptions())
-        Shape(rows=50000, test_rows=10000, features=3072, classes=10)
+        Shape(rows=50000, calibration_rows=0, test_rows=10000, features=3072, classes=10)
     """
     if name in _KNOWN:
-        return _KNOWN[name]
-    data = selected_data(name, where)
-    test_rows = 0 if data.test_y is None else len(data.test_y)
-    return Shape(data.n, test_rows, data.features, data.classes or 1)
+        known = _KNOWN[name]
+        kept = round(known.rows * calibration)
+        return known._replace(rows=known.rows - kept, calibration_rows=kept)
+    data = selected_data(name, where, calibration=calibration)
+    return Shape(
+        rows=data.n,
+        calibration_rows=0 if data.calibration_y is None else len(data.calibration_y),
+        test_rows=0 if data.test_y is None else len(data.test_y),
+        features=data.features,
+        classes=data.classes or 1,
+    )
 
 
 def plan(
@@ -100,13 +110,18 @@ def plan_text(data: str, shape: Shape, recipes: Sequence[Recipe], seeds: Sequenc
     trainings = len(seeds) * sum(recipe.weights_from is None for recipe in recipes)
     which = f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
     lines = [
-        f"{data}: {shape.rows:,} rows to train and validate on, {shape.test_rows:,} to test; "
+        f"{data}: {shape.rows:,} rows to train and validate on, {_calibrating(shape)}"
+        f"{shape.test_rows:,} to test; "
         f"{shape.features:,} features, {shape.classes} classes",
         f"{_counted(trainings, 'training')} ({which}) in {_counted(programs(recipes), 'program')}",
     ]
     for recipe in recipes:
         lines += ["", *_recipe_lines(recipe, shape)]
     return "\n".join(lines)
+
+
+def _calibrating(shape: Shape) -> str:
+    return f"{shape.calibration_rows:,} to calibrate on, " if shape.calibration_rows else ""
 
 
 def _counted(number: int, what: str) -> str:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from denselab.cli.options import DataOptions, RecipeOptions
 from denselab.cli.progress import download_progress
-from denselab.data import Dataset, hold_out_test, load
+from denselab.data import Dataset, hold_out_calibration, hold_out_test, load
 from denselab.errors import UsageError
 from denselab.randomness import check_seed
 from denselab.recipes import Preset, Recipe, apply_settings, load_recipe, weights_source
 from denselab.study.plan import with_sources
 
 __all__ = [
+    "calibration_share",
     "check_writable",
     "loaded_data",
     "preset_for",
@@ -43,20 +44,48 @@ def loaded_data(name: str, where: DataOptions) -> Dataset:
         return load(name, data_dir=where.data_dir, offline=where.offline, progress=progress)
 
 
-def selected_data(name: str, where: DataOptions) -> Dataset:
+def selected_data(name: str, where: DataOptions, *, calibration: float = 0.0) -> Dataset:
     """Loads a data set and sets its test rows apart, the same ones in every command.
 
     Args:
         name: Its name.
         where: Where it comes from.
+        calibration: Share of the other rows to set apart for calibration.
 
     Returns:
-        The data with a test set.
+        The data with a test set, and with a calibration slice where one is wanted.
 
     Raises:
         DenselabError: If it cannot be had or used.
     """
-    return hold_out_test(loaded_data(name, where))
+    return hold_out_calibration(hold_out_test(loaded_data(name, where)), fraction=calibration)
+
+
+def calibration_share(preset: Preset, options: RecipeOptions) -> float:
+    """Chooses the share of the training rows that is kept for calibration.
+
+    Args:
+        preset: Whose values the recipes have.
+        options: What was asked for.
+
+    Returns:
+        The share asked for; else 0.1 with tuned values and 0 with published ones, which were found
+        without a slice.
+
+    Raises:
+        UsageError: If it is no share.
+
+    Example:
+        >>> calibration_share("tuned", RecipeOptions())
+        0.1
+    """
+    if options.calibration is None:
+        return 0.1 if preset == "tuned" else 0.0
+    if not 0 <= options.calibration < 1:
+        raise UsageError(
+            f"--calibration {options.calibration:g}: give a share from 0 to below 1, such as 0.1"
+        )
+    return options.calibration
 
 
 def preset_for(data: str, options: RecipeOptions) -> Preset:

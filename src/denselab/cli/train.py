@@ -47,6 +47,7 @@ def train(
     preprocessing inside, and gives probabilities.
     """
     from denselab.cli.selection import (
+        calibration_share,
         check_writable,
         preset_for,
         selected_data,
@@ -54,13 +55,15 @@ def train(
         selected_seeds,
     )
 
-    recipes = selected_recipes([asked.recipe], preset_for(data, changes), changes)
+    preset = preset_for(data, changes)
+    recipes = selected_recipes([asked.recipe], preset, changes)
+    kept = calibration_share(preset, changes)
     seeds = selected_seeds(asked.seed, 1)
     model = asked.out / "model.keras"
     if model.exists():
         raise UsageError(f"{model} is there already; name another folder with --out, or remove it")
     check_writable(asked.out)
-    result = _train(recipes, selected_data(data, where), seeds)
+    result = _train(recipes, selected_data(data, where, calibration=kept), seeds)
     trial = result.trials[0]
     if not trial.failed:
         result.save_model(0, model)

@@ -6,7 +6,7 @@ from denselab.data.dataset import Dataset, Task
 from denselab.data.describe import describe
 from denselab.data.download import Progress
 from denselab.data.load import load, names, summary
-from denselab.data.splits import hold_out_test, split
+from denselab.data.splits import hold_out_calibration, hold_out_test, split
 from denselab.data.standardization import Standardizer, standardization
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "describe",
     "fetch_cifar10",
     "from_arrays",
+    "hold_out_calibration",
     "hold_out_test",
     "load",
     "names",

@@ -35,6 +35,9 @@ class Dataset:
         image_shape: Height, width and channels where a row is an image, also where `x` is flat.
         test_x: Inputs of the test set, shape (m, ...), or None where there is no test set.
         test_y: Labels or targets of the test set, shape (m,), or None.
+        calibration_x: Inputs of the calibration slice, shape (k, ...), or None where there is none. No
+            member trains or stops on these rows: temperatures and conformal sets are fitted on them.
+        calibration_y: Labels or targets of the calibration slice, shape (k,), or None.
         source: Where the rows came from, in words.
 
     Raises:
@@ -57,21 +60,20 @@ class Dataset:
     image_shape: tuple[int, int, int] | None = None
     test_x: np.ndarray | None = field(default=None, repr=False)
     test_y: np.ndarray | None = field(default=None, repr=False)
+    calibration_x: np.ndarray | None = field(default=None, repr=False)
+    calibration_y: np.ndarray | None = field(default=None, repr=False)
     source: str = ""
 
     def __post_init__(self) -> None:
         _check_task(self)
         _check_rows(self, self.x, self.y, "")
         _check_names(self)
-        if (self.test_x is None) != (self.test_y is None):
-            raise DataError(f"{self.name}: test_x and test_y come together; give both or neither")
-        if self.test_x is not None and self.test_y is not None:
-            _check_rows(self, self.test_x, self.test_y, "test_")
-            _check_test_features(self, self.test_x)
+        _check_part(self, self.test_x, self.test_y, "test_")
+        _check_part(self, self.calibration_x, self.calibration_y, "calibration_")
 
     @property
     def n(self) -> int:
-        """Number of rows, without the test set."""
+        """Number of rows, without the test set and the calibration slice."""
         return len(self.x)
 
     @property
@@ -96,6 +98,10 @@ class Dataset:
             64 hexadecimal digits.
         """
         arrays = [self.x, self.y, self.test_x, self.test_y]
+        if (
+            self.calibration_x is not None
+        ):  # Data without a slice keeps the fingerprint it had before.
+            arrays += [self.calibration_x, self.calibration_y]
         canonical = [None if array is None else _canonical(array) for array in arrays]
         header = {
             "format": 1,
@@ -168,10 +174,17 @@ def _check_names(dataset: Dataset) -> None:
         )
 
 
-def _check_test_features(dataset: Dataset, test_x: np.ndarray) -> None:
-    came, expected = (test_x.shape[1:], test_x.dtype), (dataset.x.shape[1:], dataset.x.dtype)
+def _check_part(dataset: Dataset, x: np.ndarray | None, y: np.ndarray | None, prefix: str) -> None:
+    if (x is None) != (y is None):
+        raise DataError(
+            f"{dataset.name}: {prefix}x and {prefix}y come together; give both or neither"
+        )
+    if x is None or y is None:
+        return
+    _check_rows(dataset, x, y, prefix)
+    came, expected = (x.shape[1:], x.dtype), (dataset.x.shape[1:], dataset.x.dtype)
     if came != expected:
         raise DataError(
-            f"{dataset.name}: rows of test_x are {came[1]} of shape {came[0]}; "
+            f"{dataset.name}: rows of {prefix}x are {came[1]} of shape {came[0]}; "
             f"expected {expected[1]} of shape {expected[0]}, as in x"
         )

@@ -9,7 +9,7 @@ from denselab.data.dataset import Dataset, Task
 from denselab.errors import DataError
 from denselab.randomness import generator
 
-__all__ = ["hold_out_test", "split"]
+__all__ = ["hold_out_calibration", "hold_out_test", "split"]
 
 
 def split(
@@ -80,6 +80,44 @@ def hold_out_test(dataset: Dataset, *, fraction: float = 0.2, seed: int = 0) -> 
         y=dataset.y[kept],
         test_x=dataset.x[held_out],
         test_y=dataset.y[held_out],
+    )
+
+
+def hold_out_calibration(dataset: Dataset, *, fraction: float = 0.1, seed: int = 0) -> Dataset:
+    """Sets a calibration slice apart: rows on which no member trains or stops.
+
+    The rows depend on the data and the seed alone, so they are the same for all members of a study
+    and for every study of the same data. Set the test rows apart first.
+
+    Args:
+        dataset: The data.
+        fraction: Share of the rows outside the test set, from 0 (no slice) to below 1; stratified for
+            classification.
+        seed: Which rows; of another stream than `split` and `hold_out_test`.
+
+    Returns:
+        The same data with a calibration slice; `dataset` itself if it has one or wants none.
+
+    Raises:
+        DataError: If one of the parts would be empty.
+        UsageError: If the seed is out of range.
+
+    Example:
+        >>> from denselab.data import load
+        >>> digits = hold_out_calibration(hold_out_test(load("digits")))
+        >>> digits.n, len(digits.calibration_y), len(digits.test_y)
+        (1294, 144, 359)
+    """
+    if dataset.calibration_x is not None or fraction == 0:
+        return dataset
+    stream = generator(seed, "calibration")
+    kept, held_out = _divide(dataset.y, stream, fraction, dataset.task == "classification")
+    return replace(
+        dataset,
+        x=dataset.x[kept],
+        y=dataset.y[kept],
+        calibration_x=dataset.x[held_out],
+        calibration_y=dataset.y[held_out],
     )
 
 

@@ -45,7 +45,7 @@ class Manifest:
     Attributes:
         created: Date and time in UTC, ISO 8601.
         plan: All recipes and seeds that were asked for so far.
-        dataset: Facts of the data: name, fingerprint, task, rows, test_rows, features, classes
+        dataset: Facts of the data: name, fingerprint, task, rows, test_rows, calibration_rows, features, classes
             (0 for regression), source.
         runs: The commands, first to last; one that repeats another on the same machine with the
             same versions is left out.
@@ -83,6 +83,7 @@ def manifest_for(plan: Plan, dataset: Dataset, *, command: str) -> Manifest:
         "task": dataset.task,
         "rows": dataset.n,
         "test_rows": 0 if dataset.test_x is None else len(dataset.test_x),
+        "calibration_rows": 0 if dataset.calibration_x is None else len(dataset.calibration_x),
         "features": dataset.features,
         "classes": dataset.classes or 0,
         "source": dataset.source,
