@@ -104,13 +104,26 @@ def weights() -> Callable[[int], dict[str, np.ndarray]]:
     return made_weights
 
 
+def made_predictions(seed: int) -> dict[str, np.ndarray]:
+    stream = np.random.default_rng([seed, 1])
+    first = stream.random((5, 1), np.float32)
+    both = np.concatenate([first, 1 - first], axis=1)
+    return {"test": both[:2], "calibration": both[2:]}
+
+
 @pytest.fixture
-def folder(tmp_path, manifest, trial, weights) -> Path:
+def predictions() -> Callable[[int], dict[str, np.ndarray]]:
+    return made_predictions
+
+
+@pytest.fixture
+def folder(tmp_path, manifest, trial, weights, predictions) -> Path:
     """A study with two trials and a model."""
     folder = tmp_path / "study"
     with open_study(folder, manifest) as store:
         for seed in (0, 1):
-            store.add_trial(trial(seed=seed), weights(seed))
+            store.add_trial(trial(seed=seed), weights(seed), predictions(seed))
+        store.put_document("looks", [{"n": 2, "level": 0.05}])
         record = RecipeRecord("plain", trial().settings, compile_seconds=1.5, notes=("a", "b"))
         store.save_model(record, 1, lambda path: path.write_bytes(b"a model" * 100))
     return folder
@@ -119,6 +132,11 @@ def folder(tmp_path, manifest, trial, weights) -> Path:
 class Scores(NamedTuple):
     loss: float
     accuracy: float
+
+
+class Predictions(NamedTuple):
+    test: np.ndarray
+    calibration: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -132,6 +150,7 @@ class Trial:
     test: Scores
     weights: dict[str, np.ndarray]
     seconds: float
+    predictions: Predictions | None = None
 
 
 @dataclass(frozen=True)

@@ -105,10 +105,12 @@ def test_a_connection_for_reading_refuses_to_write(path):
         ("DELETE FROM recipes", "do not match their seal"),
         ("DELETE FROM manifests", "do not match their seal"),
         ("UPDATE trials SET id = 7 WHERE seed = 1", "do not match their seal"),
+        ("UPDATE documents SET json = '[]'", "row of looks does not match"),
+        ("DELETE FROM documents", "do not match their seal"),
         ("DELETE FROM seal", "do not match their seal"),
         ("INSERT INTO seal VALUES ('more')", "do not match their seal"),
         ("DROP TABLE recipes", "no such table"),
-        ("PRAGMA user_version = 2", "schema version 2, this denselab reads 1; if a newer one"),
+        ("PRAGMA user_version = 3", "schema version 3, this denselab reads 1 to 2; if a newer one"),
     ],
     ids=str,
 )

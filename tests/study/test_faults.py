@@ -137,7 +137,9 @@ def test_an_empty_folder_stays_empty(tmp_path, manifest, faults):
     assert at > 15
 
 
-def test_a_trial_is_there_whole_or_not_at_all(tmp_path, manifest, trial, weights, faults):
+def test_a_trial_is_there_whole_or_not_at_all(
+    tmp_path, manifest, trial, weights, predictions, faults
+):
     def add(at):
         folder = tmp_path / f"a{at}"
         armed = faults.at
@@ -146,7 +148,7 @@ def test_a_trial_is_there_whole_or_not_at_all(tmp_path, manifest, trial, weights
             if not store.study.trials:
                 store.add_trial(trial("batch_norm", 0), weights(5))
             faults.arm(armed)
-            store.add_trial(trial(), weights(0))
+            store.add_trial(trial(), weights(0), predictions(0))
 
     def check(at, step):
         study = read_study(tmp_path / f"a{at}")

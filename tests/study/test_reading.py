@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from denselab.errors import CorruptStudyError, UsageError
-from denselab.study import is_study, open_study, read_file, read_study, read_weights
+from denselab.study import (
+    is_study,
+    open_study,
+    read_file,
+    read_predictions,
+    read_study,
+    read_weights,
+)
 
 FLIPS = 300
 
@@ -17,6 +24,7 @@ def everything(folder):
     """Reads all a study holds."""
     study = read_study(folder)
     weights = [read_weights(study, trial) for trial in study.trials]
+    weights += [read_predictions(study, trial) for trial in study.trials]
     models = [read_file(study, recipe.model) for recipe in study.recipes]
     return study, [{k: v.tolist() for k, v in one.items()} for one in weights], models
 

@@ -15,6 +15,7 @@ from denselab.study import (
     open_study,
     plan_study,
     read_file,
+    read_predictions,
     read_study,
     read_weights,
 )
@@ -34,6 +35,9 @@ def test_a_study_is_a_folder_of_these_files(folder):
     assert names(folder) == [
         "models",
         "models/plain.keras",
+        "predictions",
+        "predictions/plain-0.safetensors",
+        "predictions/plain-1.safetensors",
         "study.lock",
         "study.sqlite",
         "study.toml",
@@ -43,16 +47,22 @@ def test_a_study_is_a_folder_of_these_files(folder):
     ]
 
 
-def test_what_was_stored_is_there_when_it_is_opened_again(folder, manifest, trial, weights):
+def test_what_was_stored_is_there_when_it_is_opened_again(
+    folder, manifest, trial, weights, predictions
+):
     with open_study(folder, manifest) as store:
         study = store.study
-    assert [replace(t, weights=None) for t in study.trials] == [trial(seed=0), trial(seed=1)]
+    bare = [replace(t, weights=None, predictions=None) for t in study.trials]
+    assert bare == [trial(seed=0), trial(seed=1)]
+    assert study.documents == {"looks": [{"n": 2, "level": 0.05}]}
     assert study.manifest == manifest
     for seed, record in enumerate(study.trials):
         back = read_weights(study, record)
         assert set(back) == set(weights(seed))
         for name, value in weights(seed).items():
             np.testing.assert_array_equal(back[name], value, strict=True)
+        for name, value in read_predictions(study, record).items():
+            np.testing.assert_array_equal(predictions(seed)[name], value, strict=True)
     (recipe,) = study.recipes
     assert (recipe.compile_seconds, recipe.notes, recipe.model_seed) == (1.5, ("a", "b"), 1)
     assert read_file(study, recipe.model) == b"a model" * 100
@@ -295,3 +305,18 @@ def test_an_interrupted_commit_leaves_the_store_usable(folder, manifest, trial, 
             interrupted(store)
         store.add_trial(trial(seed=2), weights(2))
     assert len(read_study(folder).trials) == 3
+
+
+def test_a_document_takes_the_place_of_the_one_before(folder, manifest):
+    with open_study(folder, manifest) as store:
+        store.put_document("looks", {"n": 3})
+        store.put_document("tuning", [1.5, "é", None])
+        now = store.study.documents
+    assert read_study(folder).documents == now == {"looks": {"n": 3}, "tuning": [1.5, "é", None]}
+
+
+def test_predictions_that_were_not_kept_are_missed_with_advice(folder, manifest, trial, weights):
+    with open_study(folder, manifest) as store:
+        store.add_trial(trial("batch_norm"), weights(0))
+        with pytest.raises(UsageError, match="keeps no predictions of batch_norm, seed 0"):
+            read_predictions(store.study, store.study.trials[-1])

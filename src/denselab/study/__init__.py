@@ -6,7 +6,14 @@ Only `compare.py` trains. Everything else reads records, and needs neither JAX n
 from denselab.study.compare import compare_recipes
 from denselab.study.manifest import Manifest, Run, manifest_for
 from denselab.study.plan import Plan, default_folder, plan_hash, plan_study, with_sources
-from denselab.study.reading import Study, is_study, read_file, read_study, read_weights
+from denselab.study.reading import (
+    Study,
+    is_study,
+    read_file,
+    read_predictions,
+    read_study,
+    read_weights,
+)
 from denselab.study.records import (
     RecipeRecord,
     ScoresRecord,
@@ -42,6 +49,7 @@ __all__ = [
     "plan_hash",
     "plan_study",
     "read_file",
+    "read_predictions",
     "read_study",
     "read_weights",
     "summarize",

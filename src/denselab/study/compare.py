@@ -112,7 +112,8 @@ def _train(recipe: Recipe, seeds: Sequence[int], work: _Work) -> "RecipeResult":
 
     def keep(trial: "Trial") -> None:
         record = _recorded(trial, settings=settings, parameters=size)
-        work.store.add_trial(record, trial.weights)
+        kept = None if trial.predictions is None else trial.predictions._asdict()
+        work.store.add_trial(record, trial.weights, kept)
 
     return train_recipe(
         recipe,

@@ -5,11 +5,13 @@ each row carries a checksum of its values, and the seal is a checksum of these: 
 row is gone.
 """
 
+import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from denselab.errors import (
     CorruptStudyError,
@@ -23,6 +25,7 @@ from denselab.study.hashing import hashed
 from denselab.study.records import RecipeRecord, TrialRecord
 from denselab.study.rows import (
     EPOCH_COLUMNS,
+    PREDICTIONS_COLUMNS,
     RECIPE_COLUMNS,
     TRIAL_COLUMNS,
     Row,
@@ -36,19 +39,28 @@ from denselab.study.rows import (
 
 __all__ = [
     "DATABASE_NAME",
+    "DOCUMENTS_TABLE",
     "SCHEMA_VERSION",
     "Contents",
     "create_database",
     "insert_manifest",
     "insert_trial",
     "open_database",
+    "put_document",
     "put_recipe",
     "read_contents",
+    "schema_version",
     "transaction",
 ]
 
 DATABASE_NAME = "study.sqlite"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Version 1 knows neither predictions nor documents; it is read as it is, and migrated when written."""
+
+DOCUMENTS_TABLE = (
+    "CREATE TABLE documents (name TEXT PRIMARY KEY, json TEXT NOT NULL, checksum TEXT NOT NULL) "
+    "WITHOUT ROWID"
+)
 
 _BUSY_SECONDS = 10.0
 """How long to wait for a program that happens to read the file."""
@@ -62,11 +74,13 @@ class Contents:
         manifests: SHA-256 of every `study.toml` there has been, the latest last.
         trials: The trials, in the order in which they were added.
         recipes: What is known of recipes.
+        documents: Name -> what was recorded under it, plain values.
     """
 
     manifests: tuple[str, ...]
     trials: tuple[TrialRecord, ...]
     recipes: tuple[RecipeRecord, ...]
+    documents: Mapping[str, Any]
 
 
 def create_database(path: Path, manifest: str) -> None:
@@ -178,6 +192,16 @@ def put_recipe(connection: sqlite3.Connection, recipe: RecipeRecord) -> None:
     )
 
 
+def put_document(connection: sqlite3.Connection, name: str, value: object) -> None:
+    """Writes plain values under a name, in place of what stood there."""
+    text = json.dumps(value, sort_keys=True, allow_nan=False)
+    files.execute(
+        connection,
+        "INSERT OR REPLACE INTO documents VALUES (?, ?, ?)",
+        (name, text, checksum((name, text))),
+    )
+
+
 def read_contents(connection: sqlite3.Connection, path: Path) -> Contents:
     """Reads all there is, and checks every value.
 
@@ -222,12 +246,18 @@ def _connect(path: Path, mode: str, *, read_only: bool = False) -> sqlite3.Conne
     return connection
 
 
-def _read(connection: sqlite3.Connection) -> Contents:
+def schema_version(connection: sqlite3.Connection) -> int:
+    """Reads the schema version of a database."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version != SCHEMA_VERSION:
+    return int(version)
+
+
+def _read(connection: sqlite3.Connection) -> Contents:
+    version = schema_version(connection)
+    if not 1 <= version <= SCHEMA_VERSION:
         raise ValueError(
-            f"has schema version {version}, this denselab reads {SCHEMA_VERSION}; if a newer one "
-            "wrote it, use that"
+            f"has schema version {version}, this denselab reads 1 to {SCHEMA_VERSION}; if a newer "
+            "one wrote it, use that"
         )
     (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if verdict != "ok":
@@ -239,6 +269,7 @@ def _read(connection: sqlite3.Connection) -> Contents:
         manifests=tuple(str(digest) for (digest,) in manifests),
         trials=tuple(_trials(connection)),
         recipes=tuple(_recipes(connection)),
+        documents=dict(_documents(connection)) if version > 1 else {},
     )
 
 
@@ -248,12 +279,14 @@ def _trials(connection: sqlite3.Connection) -> Iterator[TrialRecord]:
     rows = connection.execute(f"SELECT trial, {columns} FROM epochs ORDER BY trial, epoch")
     for trial, *epoch in rows:
         epochs.setdefault(trial, []).append(tuple(epoch))
-    columns = ", ".join(TRIAL_COLUMNS)
-    rows = connection.execute(f"SELECT id, {columns}, checksum FROM trials ORDER BY id")
+    # A trial of version 1 has no predictions; its checksum is of the columns it has.
+    old = schema_version(connection) == 1
+    known = [name for name in TRIAL_COLUMNS if not (old and name in PREDICTIONS_COLUMNS)]
+    rows = connection.execute(f"SELECT id, {', '.join(known)}, checksum FROM trials ORDER BY id")
     for number, *row, expected in rows.fetchall():
         own = epochs.pop(number, [])
         _check(tuple(row), own, expected=expected)
-        yield trial_from(tuple(row), own)
+        yield trial_from((*row, *(("", 0, "") if old else ())), own)
     if epochs:
         raise ValueError("there are epochs of a trial that is not there")
 
@@ -266,6 +299,12 @@ def _recipes(connection: sqlite3.Connection) -> Iterator[RecipeRecord]:
         yield recipe_from(tuple(row))
 
 
+def _documents(connection: sqlite3.Connection) -> Iterator[tuple[str, Any]]:
+    for name, text, expected in connection.execute("SELECT * FROM documents ORDER BY name"):
+        _check((name, text), [], expected=expected)
+        yield name, json.loads(text)
+
+
 def _check(row: Row, epochs: Iterable[Row], *, expected: object) -> None:
     if checksum(row, epochs) != expected:
         raise ValueError(f"the row of {row[0]!s:.64} does not match its checksum")
@@ -273,12 +312,14 @@ def _check(row: Row, epochs: Iterable[Row], *, expected: object) -> None:
 
 def _seal(connection: sqlite3.Connection) -> str:
     """Hashes the checksums of all rows, in an order that does not depend on chance."""
-    queries = (
+    version = schema_version(connection)
+    queries = [
         "SELECT id, sha256 FROM manifests ORDER BY id",
         "SELECT id, checksum FROM trials ORDER BY id",
         "SELECT recipe, settings, checksum FROM recipes ORDER BY recipe, settings",
-    )
-    return hashed([SCHEMA_VERSION, *(connection.execute(query).fetchall() for query in queries)])
+        "SELECT name, checksum FROM documents ORDER BY name",
+    ][: 3 if version == 1 else None]
+    return hashed([version, *(connection.execute(query).fetchall() for query in queries)])
 
 
 def _schema() -> tuple[str, ...]:
@@ -292,6 +333,7 @@ def _schema() -> tuple[str, ...]:
         f"{_columns(EPOCH_COLUMNS)}, PRIMARY KEY (trial, epoch)) WITHOUT ROWID",
         f"CREATE TABLE recipes ({_columns(RECIPE_COLUMNS)}, checksum TEXT NOT NULL, "
         "PRIMARY KEY (recipe, settings)) WITHOUT ROWID",
+        DOCUMENTS_TABLE,
         "CREATE TABLE seal (sha256 TEXT NOT NULL)",
     )
 

@@ -2,9 +2,11 @@
 
 import os
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +22,7 @@ __all__ = [
     "check_files",
     "is_study",
     "read_file",
+    "read_predictions",
     "read_records",
     "read_study",
     "read_weights",
@@ -35,12 +38,14 @@ class Study:
         manifest: What it was asked to do.
         trials: The trials there are, in the order in which they were done.
         recipes: What is known of recipes whose trials are done.
+        documents: Name -> what was recorded under it, plain values.
     """
 
     folder: Path
     manifest: Manifest
     trials: tuple[TrialRecord, ...]
     recipes: tuple[RecipeRecord, ...]
+    documents: Mapping[str, Any] = field(default_factory=dict)
 
 
 def is_study(folder: Path) -> bool:
@@ -87,11 +92,11 @@ def read_records(folder: Path, connection: sqlite3.Connection) -> Study:
     contents = read_contents(connection, folder / DATABASE_NAME)
     if files.sha256(data) not in contents.manifests:
         raise _changed(path)
-    return Study(folder, parsed(data, path), contents.trials, contents.recipes)
+    return Study(folder, parsed(data, path), contents.trials, contents.recipes, contents.documents)
 
 
 def check_files(study: Study) -> None:
-    """Checks that the weights of all trials are there and of the right size.
+    """Checks that weights and predictions of all trials are there and of the right size.
 
     Args:
         study: The study.
@@ -100,8 +105,9 @@ def check_files(study: Study) -> None:
         CorruptStudyError: If a file is gone or of another size.
     """
     for trial in study.trials:
-        if trial.weights is not None:
-            files.check_size(study.folder / trial.weights.name, trial.weights.size)
+        for file in (trial.weights, trial.predictions):
+            if file is not None:
+                files.check_size(study.folder / file.name, file.size)
 
 
 def read_file(study: Study, file: StoredFile) -> bytes:
@@ -146,6 +152,30 @@ def read_weights(study: Study, trial: TrialRecord) -> dict[str, np.ndarray]:
             "study.trials"
         )
     return unpacked_weights(read_file(study, trial.weights), study.folder / trial.weights.name)
+
+
+def read_predictions(study: Study, trial: TrialRecord) -> dict[str, np.ndarray]:
+    """Reads the probabilities a trial ended with.
+
+    Args:
+        study: The study.
+        trial: A trial of it.
+
+    Returns:
+        "test" and "calibration" -> probabilities, `float32`, shape (rows, classes); no rows where the
+        study has no calibration slice.
+
+    Raises:
+        CorruptStudyError: If the file is gone or not as it was written.
+        UsageError: If it may not be read, or predictions were not kept.
+    """
+    if trial.predictions is None:
+        raise UsageError(
+            f"{study.folder}: keeps no predictions of {trial.recipe}, seed {trial.seed}; an older "
+            "denselab made it: run its comparison again in another folder"
+        )
+    path = study.folder / trial.predictions.name
+    return unpacked_weights(read_file(study, trial.predictions), path)
 
 
 def _changed(path: Path) -> CorruptStudyError:

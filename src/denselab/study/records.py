@@ -67,6 +67,8 @@ class TrialRecord:
         test: Scores on the test rows.
         trace: One of `TRACE_COLUMNS` -> its value after each epoch; NaN where there is none.
         weights: Where its weights are; None until they are stored.
+        predictions: Where its probabilities on test and calibration rows are; None where they were
+            not kept.
     """
 
     recipe: str
@@ -80,6 +82,7 @@ class TrialRecord:
     test: ScoresRecord
     trace: Mapping[str, tuple[float, ...]] = field(repr=False)
     weights: StoredFile | None = None
+    predictions: StoredFile | None = None
 
     @property
     def failed(self) -> bool:

@@ -1,6 +1,6 @@
 """Records as rows of tables, and back; each row has a checksum of all it says."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import isnan, nan
 
 from denselab.study.hashing import hashed
@@ -14,6 +14,7 @@ from denselab.study.records import (
 
 __all__ = [
     "EPOCH_COLUMNS",
+    "PREDICTIONS_COLUMNS",
     "RECIPE_COLUMNS",
     "TRIAL_COLUMNS",
     "Row",
@@ -27,6 +28,13 @@ __all__ = [
 
 Row = tuple[str | int | float | None, ...]
 """The values of a row as SQLite keeps them; a number that is not one is None."""
+
+PREDICTIONS_COLUMNS = {
+    "predictions_file": "TEXT NOT NULL DEFAULT ''",
+    "predictions_bytes": "INTEGER NOT NULL DEFAULT 0",
+    "predictions_sha256": "TEXT NOT NULL DEFAULT ''",
+}
+"""What schema version 2 knows of a trial beside version 1."""
 
 TRIAL_COLUMNS = {
     "recipe": "TEXT NOT NULL",
@@ -44,6 +52,7 @@ TRIAL_COLUMNS = {
     "weights_file": "TEXT NOT NULL",
     "weights_bytes": "INTEGER NOT NULL",
     "weights_sha256": "TEXT NOT NULL",
+    **PREDICTIONS_COLUMNS,
 }
 EPOCH_COLUMNS = {"epoch": "INTEGER NOT NULL", **dict.fromkeys(TRACE_COLUMNS, "REAL")}
 RECIPE_COLUMNS = {
@@ -56,8 +65,6 @@ RECIPE_COLUMNS = {
     "model_bytes": "INTEGER NOT NULL",
     "model_sha256": "TEXT NOT NULL",
 }
-
-_NO_FILE = StoredFile("", 0, "")
 
 
 def checksum(row: Row, epochs: Iterable[Row] = ()) -> str:
@@ -75,7 +82,6 @@ def checksum(row: Row, epochs: Iterable[Row] = ()) -> str:
 
 def trial_row(trial: TrialRecord) -> Row:
     """Lists a trial's values in the order of `TRIAL_COLUMNS`."""
-    file = trial.weights or _NO_FILE
     return (
         trial.recipe,
         trial.settings,
@@ -89,9 +95,8 @@ def trial_row(trial: TrialRecord) -> Row:
         _real(trial.test.accuracy),
         _real(trial.seconds),
         trial.parameters,
-        file.name,
-        file.size,
-        file.sha256,
+        *_file_values(trial.weights),
+        *_file_values(trial.predictions),
     )
 
 
@@ -133,22 +138,20 @@ def trial_from(row: Row, epochs: Iterable[Row]) -> TrialRecord:
             name: tuple(map(_number, column))
             for name, column in zip(TRACE_COLUMNS, columns, strict=True)
         },
-        weights=_file(value["weights_file"], value["weights_bytes"], value["weights_sha256"]),
+        weights=_file(value, "weights"),
+        predictions=_file(value, "predictions"),
     )
 
 
 def recipe_row(recipe: RecipeRecord) -> Row:
     """Lists what is known of a recipe in the order of `RECIPE_COLUMNS`."""
-    file = recipe.model or _NO_FILE
     return (
         recipe.recipe,
         recipe.settings,
         _real(recipe.compile_seconds),
         "\n".join(recipe.notes),
         recipe.model_seed,
-        file.name,
-        file.size,
-        file.sha256,
+        *_file_values(recipe.model),
     )
 
 
@@ -172,7 +175,7 @@ def recipe_from(row: Row) -> RecipeRecord:
         compile_seconds=_number(value["compile_seconds"]),
         notes=tuple(_text(value["notes"]).splitlines()),
         model_seed=_whole(value["model_seed"]),
-        model=_file(value["model_file"], value["model_bytes"], value["model_sha256"]),
+        model=_file(value, "model"),
     )
 
 
@@ -201,5 +204,10 @@ def _text(value: object) -> str:
     return value
 
 
-def _file(name: object, size: object, digest: object) -> StoredFile | None:
+def _file_values(file: StoredFile | None) -> tuple[str, int, str]:
+    return ("", 0, "") if file is None else (file.name, file.size, file.sha256)
+
+
+def _file(value: Mapping[str, object], what: str) -> StoredFile | None:
+    name, size, digest = (value[f"{what}_{part}"] for part in ("file", "bytes", "sha256"))
     return StoredFile(_text(name), _whole(size), _text(digest)) if name else None

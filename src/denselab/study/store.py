@@ -5,6 +5,7 @@ study.toml       what was asked for, with what, where
 study.sqlite     one row a trial, one an epoch, one a recipe; where this file is, there is a study
 study.lock       held by the process that writes
 weights/         <recipe>-<seed>.safetensors, of each trial
+predictions/     likewise: its probabilities on test and calibration rows
 models/          <recipe>.keras, the member of best validation accuracy
 ```
 
@@ -28,18 +29,20 @@ from denselab.study.database import (
     insert_manifest,
     insert_trial,
     open_database,
+    put_document,
     put_recipe,
     transaction,
 )
 from denselab.study.lock import LOCK_NAME, locked
 from denselab.study.manifest import MANIFEST_NAME, Manifest, extended, written
+from denselab.study.migration import migrate
 from denselab.study.reading import Study, check_files, is_study, read_records
 from denselab.study.records import RecipeRecord, StoredFile, TrialRecord
 from denselab.study.weights import packed_weights
 
 __all__ = ["Store", "open_study"]
 
-_WEIGHTS, _MODELS = "weights", "models"
+_WEIGHTS, _PREDICTIONS, _MODELS = "weights", "predictions", "models"
 
 
 class Store:
@@ -53,12 +56,18 @@ class Store:
         self.study = study
         self._connection = connection
 
-    def add_trial(self, trial: TrialRecord, weights: Mapping[str, np.ndarray]) -> None:
-        """Stores a trial: its weights, then in one transaction its row and its epochs.
+    def add_trial(
+        self,
+        trial: TrialRecord,
+        weights: Mapping[str, np.ndarray],
+        predictions: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        """Stores a trial: its arrays, then in one transaction its row and its epochs.
 
         Args:
             trial: The trial.
             weights: Name of a variable -> array.
+            predictions: "test" and "calibration" -> probabilities; not kept if None.
 
         Raises:
             ExhaustedError: If the disk is full; nothing of the trial is on record then.
@@ -70,13 +79,10 @@ class Store:
                 f"{self.study.folder}: recipe {trial.recipe} with seed {trial.seed} is there "
                 "already; train only what is missing"
             )
-        data = packed_weights(weights, recipe=trial.recipe, seed=trial.seed)
-        name = self._weights_name(trial)
-        path = self.study.folder / name
-        with files.writing(path):
-            files.make_folders(path.parent)
-            files.write_whole(path, data)
-        trial = replace(trial, weights=StoredFile(name, len(data), files.sha256(data)))
+        stored = {"weights": self._put_arrays(_WEIGHTS, trial, weights)}
+        if predictions is not None:
+            stored["predictions"] = self._put_arrays(_PREDICTIONS, trial, predictions)
+        trial = replace(trial, **stored)
         with self._transaction():
             insert_trial(self._connection, trial)
         self.study = replace(self.study, trials=(*self.study.trials, trial))
@@ -120,12 +126,40 @@ class Store:
         model = StoredFile(name, len(data), files.sha256(data))
         self.put_recipe(replace(recipe, model_seed=seed, model=model))
 
-    def _weights_name(self, trial: TrialRecord) -> str:
-        """Names the file of a trial's weights, which no other trial on record has."""
-        stem = f"{_WEIGHTS}/{trial.recipe}-{trial.seed}"
-        taken = {other.weights.name for other in self.study.trials if other.weights is not None}
+    def put_document(self, name: str, value: object) -> None:
+        """Records plain values under a name, in place of what stood there.
+
+        Args:
+            name: The name.
+            value: What `json.dumps` takes, without NaN.
+
+        Raises:
+            ExhaustedError: If the disk is full; what stood there before stands then.
+            UsageError: If the folder cannot be written to.
+        """
+        with self._transaction():
+            put_document(self._connection, name, value)
+        self.study = replace(self.study, documents={**self.study.documents, name: value})
+
+    def _put_arrays(
+        self, folder: str, trial: TrialRecord, arrays: Mapping[str, np.ndarray]
+    ) -> StoredFile:
+        data = packed_weights(arrays, recipe=trial.recipe, seed=trial.seed)
+        name = self._free_name(folder, trial)
+        path = self.study.folder / name
+        with files.writing(path):
+            files.make_folders(path.parent)
+            files.write_whole(path, data)
+        return StoredFile(name, len(data), files.sha256(data))
+
+    def _free_name(self, folder: str, trial: TrialRecord) -> str:
+        """Names a file of a trial's arrays, which no other trial on record has."""
+        stem = f"{folder}/{trial.recipe}-{trial.seed}"
+        files_there = [file for t in self.study.trials for file in (t.weights, t.predictions)]
         name = f"{stem}.safetensors"
-        return f"{stem}-{trial.settings}.safetensors" if name in taken else name
+        if name in {file.name for file in files_there if file is not None}:
+            return f"{stem}-{trial.settings}.safetensors"
+        return name
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -161,6 +195,8 @@ def open_study(folder: Path, wanted: Manifest) -> Iterator[Store]:
         connection = stack.enter_context(closing(open_database(path)))
         study = read_records(folder, connection)
         check_files(study)
+        with files.writing(path):
+            migrate(connection, study.trials)
         manifest = extended(study.manifest, wanted, folder)
         if manifest is not study.manifest:
             with files.writing(folder):
@@ -210,6 +246,9 @@ def _check_free(folder: Path) -> None:
     journal = new.with_name(f"{new.name}-journal")
     ours = {folder / LOCK_NAME, toml, files.temporary(toml), new, journal}
     others = sorted(path.name for path in set(folder.iterdir()) - ours)
+    # Another process may have made the study, and begun to fill it, while we looked.
+    if is_study(folder):
+        return
     if others and toml.exists():
         raise CorruptStudyError(
             f"{database}: is gone; restore the file from a copy, or start in another folder"

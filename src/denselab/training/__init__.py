@@ -7,10 +7,11 @@ if "keras" not in sys.modules:  # as in the engine: where Keras already runs, no
     os.environ.setdefault("KERAS_BACKEND", "jax")
 
 from denselab.training.network import build_network, compile_network
-from denselab.training.results import Progress, RecipeResult, Scores, Trial
+from denselab.training.results import Predictions, Progress, RecipeResult, Scores, Trial
 from denselab.training.train import restore_recipe, score, train_recipe
 
 __all__ = [
+    "Predictions",
     "Progress",
     "RecipeResult",
     "Scores",

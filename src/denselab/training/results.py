@@ -10,7 +10,7 @@ from denselab.data import Dataset
 from denselab.recipes import Recipe, parameter_count
 from denselab.training.saving import Preprocessing, save_classifier
 
-__all__ = ["Progress", "RecipeResult", "Scores", "Trial"]
+__all__ = ["Predictions", "Progress", "RecipeResult", "Scores", "Trial"]
 
 
 class Progress(NamedTuple):
@@ -45,6 +45,18 @@ class Scores(NamedTuple):
     accuracy: float
 
 
+class Predictions(NamedTuple):
+    """Probabilities that a trial ends with, on rows that are the same for all trials of a data set.
+
+    Attributes:
+        test: On the test rows, `float32`, shape (rows, classes).
+        calibration: On the calibration slice, likewise; no rows where the data has no slice.
+    """
+
+    test: np.ndarray
+    calibration: np.ndarray
+
+
 @dataclasses.dataclass(frozen=True)
 class Trial:
     """One recipe trained under one seed.
@@ -59,6 +71,7 @@ class Trial:
         test: Scores on the test rows.
         weights: Name of a variable -> array; `input_mean` and `input_scale` where inputs are standardised.
         seconds: Training time without compiling, in seconds, with members side by side.
+        predictions: What it predicts for test and calibration rows; None where it was not kept.
     """
 
     recipe: str
@@ -70,6 +83,7 @@ class Trial:
     test: Scores
     weights: dict[str, np.ndarray]
     seconds: float
+    predictions: Predictions | None = None
 
     @property
     def failed(self) -> bool:

@@ -17,7 +17,7 @@ from denselab.engine import Member, Plateau, Predictor, claim_cores, train_popul
 from denselab.errors import UsageError
 from denselab.recipes import Recipe
 from denselab.training.network import build_network, compile_network
-from denselab.training.results import Progress, RecipeResult, Scores, Trial
+from denselab.training.results import Predictions, Progress, RecipeResult, Scores, Trial
 from denselab.training.saving import INPUT_MEAN, INPUT_SCALE, named_weights, set_named_weights
 
 __all__ = ["restore_recipe", "score", "train_recipe"]
@@ -182,6 +182,10 @@ class _Scorer:
         assert data.test_y is not None
         (validation,) = self._predict([member], data.x.reshape(data.n, -1)[rows])
         (test,) = self._predict([member], data.test_x.reshape(len(data.test_x), -1))
+        calibration = test[:0]
+        if data.calibration_x is not None:
+            slice_x = data.calibration_x.reshape(len(data.calibration_x), -1)
+            (calibration,) = self._predict([member], slice_x)
         trains = recipe.weights_from is None
         return Trial(
             recipe=recipe.name,
@@ -193,6 +197,7 @@ class _Scorer:
             test=score(test, data.test_y),
             weights=self._named(member),
             seconds=float(member.trace["seconds"][-1]) if trains else 0.0,
+            predictions=Predictions(test, calibration),
         )
 
     def member(self, trial: Trial) -> Member:
