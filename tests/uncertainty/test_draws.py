@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from denselab.errors import DataError, UsageError
-from denselab.uncertainty import each_draw, predict_classes, predict_draws
+from denselab.uncertainty import each_draw, predict_classes, predict_classes_at, predict_draws
 from denselab.uncertainty.kinds import LEVELS, drop_level
 
 layers = keras.layers
@@ -284,6 +284,22 @@ def test_classes_are_those_of_the_mean_probabilities(plain, rows):
     found = predict_draws(plain, rows, draws=12, seed=5)
     classes = predict_classes(plain, rows, draws=12, seed=5)
     np.testing.assert_array_equal(classes, found.probabilities.argmax(1))
+
+
+@pytest.mark.parametrize("masks", ["per_row", "shared"])
+def test_several_numbers_of_draws_in_one_run_are_the_runs_of_those_numbers(masks, plain, rows):
+    found = predict_classes_at(plain, rows, at=[1, 3, 40], seed=4, masks=masks)
+    for draws, one in zip([1, 3, 40], found, strict=True):
+        alone = predict_draws(plain, rows, draws=draws, seed=4, masks=masks)
+        np.testing.assert_allclose(one.probabilities, alone.probabilities, atol=1e-6)
+        np.testing.assert_allclose(one.expected_entropy, alone.expected_entropy, atol=1e-6)
+        assert set(one.draws_used) == {draws}
+
+
+@pytest.mark.parametrize("at", [[], [0, 1], [5, 5], [10, 1]], ids=str)
+def test_numbers_of_draws_that_do_not_rise_are_refused(at, plain, rows):
+    with pytest.raises(UsageError, match="give rising numbers of draws"):
+        predict_classes_at(plain, rows, at=at)
 
 
 def test_classes_of_a_regression_are_refused(rows):

@@ -18,7 +18,13 @@ from denselab.uncertainty.decomposition import (
     predictive_entropy,
     variation_ratio,
 )
-from denselab.uncertainty.draws import DrawOptions, each_draw, predict_classes, predict_draws
+from denselab.uncertainty.draws import (
+    DrawOptions,
+    each_draw,
+    predict_classes,
+    predict_classes_at,
+    predict_draws,
+)
 from denselab.uncertainty.mc_model import StochasticModel, to_mc
 from denselab.uncertainty.results import ClassificationDraws, RegressionDraws
 from denselab.uncertainty.scores import (
@@ -58,6 +64,7 @@ __all__ = [
     "mutual_information",
     "negative_log_likelihood",
     "predict_classes",
+    "predict_classes_at",
     "predict_draws",
     "predictive_entropy",
     "reliability_curve",

@@ -1,7 +1,9 @@
 """Predictions with their uncertainty: many stochastic passes at the price of few."""
 
+import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, TypedDict, Unpack, get_args
 
 import keras
@@ -32,7 +34,7 @@ from denselab.uncertainty.results import (
 from denselab.uncertainty.sketch import QuantileSketch
 from denselab.uncertainty.streams import ClassTotals, ValueTotals, class_probabilities
 
-__all__ = ["DrawOptions", "each_draw", "predict_classes", "predict_draws"]
+__all__ = ["DrawOptions", "each_draw", "predict_classes", "predict_classes_at", "predict_draws"]
 
 _DRAWS, _MOST_DRAWS = 100, 10_000
 
@@ -158,11 +160,56 @@ def predict_classes(
     """
     found = predict_draws(model, x, draws=draws, seed=seed, masks=masks, until=until, **options)
     if isinstance(found, RegressionDraws):
-        raise UsageError(
-            f"model {model.name!r} gives values, not classes; use predict_draws, or say "
-            "outputs='logits' or 'probabilities'"
-        )
+        raise _no_classifier(model)
     return found.classes
+
+
+def predict_classes_at(
+    model: keras.Model,
+    x: Any,
+    *,
+    at: Sequence[int],
+    seed: int = 0,
+    masks: Masks = "per_row",
+    **options: Unpack[DrawOptions],
+) -> tuple[ClassificationDraws, ...]:
+    """Predicts with several numbers of draws in one run, each number going on from the one before.
+
+    Args:
+        model: A built Keras classifier.
+        x: The rows.
+        at: Numbers of draws, rising, at least 1.
+        seed: Seed of the draws.
+        masks: Masks for each row, or shared.
+        **options: See `DrawOptions`.
+
+    Returns:
+        One result a number, each what `predict_draws` gives for so many draws.
+
+    Raises:
+        UsageError: As `predict_draws`; if the numbers do not rise, or the model is no classifier.
+        DataError: As `predict_draws`.
+
+    Example:
+        >>> layers = [keras.Input((2,)), keras.layers.Dropout(0.1), keras.layers.Softmax()]
+        >>> few, many = predict_classes_at(keras.Sequential(layers), np.ones((1, 2)), at=[2, 40])
+        >>> few.draws_used.tolist(), many.draws_used.tolist()
+        ([2], [40])
+    """
+    looks = [0, *at]
+    if len(looks) < 2 or any(later <= now for now, later in pairwise(looks)):
+        raise UsageError(f"at is {list(at)}; give rising numbers of draws, such as [1, 10, 100]")
+    check_draws(looks[-1], None)
+    plan, data, rows = _plan(model, x, (seed, masks), options)
+    if _gives_values(plan):
+        raise _no_classifier(model)
+    totals, found = ClassTotals(rows, plan.reading.classes), []
+    for done, look in pairwise(looks):
+        for first in range(done, look, _AT_ONCE):
+            _add_classes(plan, data, totals, (np.arange(rows), first, min(_AT_ONCE, look - first)))
+        check_probabilities(totals.mean)
+        found.append(class_result(copy.deepcopy(totals), None))
+    return tuple(found)
 
 
 def each_draw(
@@ -261,12 +308,24 @@ def _gives_values(plan: Plan) -> bool:
 
 def _classes(plan: Plan, data: Any, rounds: _Rounds) -> ClassificationDraws:
     totals = ClassTotals(rounds.rows, plan.reading.classes)
-    for rows, first, count in rounds(totals.standard_errors):
-        for piece, statistics in plan.statistics(rows, first, count):
-            check_finite(data, statistics.mean)
-            totals.add(piece, statistics)
+    for work in rounds(totals.standard_errors):
+        _add_classes(plan, data, totals, work)
     check_probabilities(totals.mean)
     return class_result(totals, rounds.until)
+
+
+def _add_classes(plan: Plan, data: Any, totals: ClassTotals, work: tuple[Rows, int, int]) -> None:
+    """Adds some draws of some rows to the statistics."""
+    for piece, statistics in plan.statistics(*work):
+        check_finite(data, statistics.mean)
+        totals.add(piece, statistics)
+
+
+def _no_classifier(model: keras.Model) -> UsageError:
+    return UsageError(
+        f"model {model.name!r} gives values, not classes; use predict_draws, or say "
+        "outputs='logits' or 'probabilities'"
+    )
 
 
 def _values(plan: Plan, data: Any, rounds: _Rounds) -> RegressionDraws:
