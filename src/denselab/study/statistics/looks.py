@@ -1,5 +1,6 @@
 """How much of the error each look at a growing study may spend."""
 
+import itertools
 from collections.abc import Sequence
 from math import sqrt
 
@@ -71,7 +72,7 @@ def _spent(share: float, level: float) -> float:
 def _check(sizes: Sequence[int], planned: int | None, level: float) -> None:
     if not sizes:
         raise UsageError("no look at all; give the number of seeds at each look, this one last")
-    if sizes[0] < 1 or any(b <= a for a, b in zip(sizes, sizes[1:], strict=False)):
+    if sizes[0] < 1 or any(b <= a for a, b in itertools.pairwise(sizes)):
         shown = ", ".join(map(str, sizes))
         raise UsageError(
             f"looks at {shown} seeds: each look must have more seeds than the one before; "

@@ -1,0 +1,78 @@
+"""The bootstrap over seeds and test rows at once, a check of the t interval."""
+
+from math import nan
+
+import numpy as np
+from jaxtyping import Float
+
+from denselab.randomness import generator
+from denselab.study.statistics.estimates import Interval, rows_estimate
+
+__all__ = ["two_way_bootstrap"]
+
+_AT_ONCE = 250
+
+
+def two_way_bootstrap(
+    differences: Float[np.ndarray, "seed row"],
+    *,
+    level: float,
+    seed: int = 0,
+    resamples: int = 1_999,
+) -> Interval:
+    r"""Resamples seeds and rows independently, and studentises.
+
+    Each resample draws $n$ seeds and $m$ rows with replacement and gives $t^* = (\bar d^* - \bar d) / \sqrt{v^*}$
+    with the variance of `rows_estimate`. The interval is $\bar d \pm q \sqrt v$, $q$ the $1 - \alpha$ quantile of
+    $|t^*|$. The percentile bootstrap, which takes quantiles of $\bar d^*$ itself, covers 86 instead of 95 %
+    at six seeds.
+
+    Args:
+        differences: Paired differences, one line a seed; one column where rows are not known.
+        level: $\alpha$, how often it may miss.
+        seed: Decides the resamples.
+        resamples: How many.
+
+    Returns:
+        The interval; NaN below two seeds.
+
+    References:
+        Owen, The pigeonhole bootstrap, 2007.
+        Hall, The Bootstrap and Edgeworth Expansion, 1992, section 3.6: symmetric intervals.
+    """
+    d = np.asarray(differences, float)
+    if len(d) < 2:
+        return Interval(nan, nan)
+    estimate, stream = rows_estimate(d), generator(seed, "resampling")
+    parts = [
+        _studentised(d - estimate.mean, min(_AT_ONCE, resamples - done), stream)
+        for done in range(0, resamples, _AT_ONCE)
+    ]
+    # The value at place ceil((1 - level)(B + 1)) of B in rising order; beyond them, the largest.
+    half = np.quantile(np.concatenate(parts), 1 - level, method="weibull") * estimate.standard_error
+    return Interval(float(estimate.mean - half), float(estimate.mean + half))
+
+
+def _studentised(d: np.ndarray, resamples: int, stream: np.random.Generator) -> np.ndarray:
+    """Finds |t*| of some resamples of centred differences, with counts in place of copies."""
+    n, m = d.shape
+    seeds, rows = _counts(n, resamples, stream), _counts(m, resamples, stream)
+    by_seed, by_row = d @ rows / m, d.T @ seeds / n
+    mean = (seeds * by_seed).mean(axis=0)
+    seed_squares = (seeds * (by_seed - mean) ** 2).sum(axis=0)
+    variance = seed_squares / (n - 1) / n
+    if m > 1:
+        row_squares = (rows * (by_row - mean) ** 2).sum(axis=0)
+        total = (seeds * (d**2 @ rows)).sum(axis=0) - n * m * mean**2
+        rest = (total - m * seed_squares - n * row_squares) / ((n - 1) * (m - 1)) / (n * m)
+        variance = variance + np.maximum(0, row_squares / (m - 1) / m - rest)
+    # One seed drawn n times has no variance; where it has no difference either, it says nothing.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.nan_to_num(abs(mean) / np.sqrt(variance), nan=0.0, posinf=np.inf)
+
+
+def _counts(size: int, resamples: int, stream: np.random.Generator) -> np.ndarray:
+    """Counts how often each of `size` is drawn; shape (size, resamples)."""
+    drawn = stream.integers(0, size, (resamples, size)) + size * np.arange(resamples)[:, None]
+    counts = np.bincount(drawn.ravel(), minlength=size * resamples)
+    return counts.reshape(resamples, size).T.astype(float)
