@@ -203,12 +203,16 @@ def predict_classes_at(
     plan, data, rows = _plan(model, x, (seed, masks), options)
     if _gives_values(plan):
         raise _no_classifier(model)
-    totals, found = ClassTotals(rows, plan.reading.classes), []
-    for done, look in pairwise(looks):
-        for first in range(done, look, _AT_ONCE):
-            _add_classes(plan, data, totals, (np.arange(rows), first, min(_AT_ONCE, look - first)))
-        check_probabilities(totals.mean)
-        found.append(class_result(copy.deepcopy(totals), None))
+    totals, found, done, everyone = ClassTotals(rows, plan.reading.classes), [], 0, np.arange(rows)
+    for look in at:
+        whole = look - look % DRAWS_PER_BLOCK  # The next number goes on from a whole block.
+        for first in range(done, whole, _AT_ONCE):
+            _add_classes(plan, data, totals, (everyone, first, min(_AT_ONCE, whole - first)))
+        done, so_far = whole, copy.deepcopy(totals)
+        if look > whole:
+            _add_classes(plan, data, so_far, (everyone, whole, look - whole))
+        check_probabilities(so_far.mean)
+        found.append(class_result(so_far, None))
     return tuple(found)
 
 
