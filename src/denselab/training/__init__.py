@@ -6,11 +6,16 @@ import sys
 if "keras" not in sys.modules:  # as in the engine: where Keras already runs, nothing is changed
     os.environ.setdefault("KERAS_BACKEND", "jax")
 
+from denselab.training.description import CalibrationSlice, ModelDescription
+from denselab.training.loading import LoadedModel, load_model
 from denselab.training.network import build_network, compile_network
 from denselab.training.results import Predictions, Progress, RecipeResult, Scores, Trial
 from denselab.training.train import restore_recipe, score, train_recipe
 
 __all__ = [
+    "CalibrationSlice",
+    "LoadedModel",
+    "ModelDescription",
     "Predictions",
     "Progress",
     "RecipeResult",
@@ -18,6 +23,7 @@ __all__ = [
     "Trial",
     "build_network",
     "compile_network",
+    "load_model",
     "restore_recipe",
     "score",
     "train_recipe",

@@ -4,11 +4,17 @@ import dataclasses
 from pathlib import Path
 from typing import NamedTuple
 
+import keras
 import numpy as np
 
 from denselab.data import Dataset
 from denselab.recipes import Recipe, parameter_count
-from denselab.training.saving import Preprocessing, save_classifier
+from denselab.training.saving import (
+    Preprocessing,
+    build_classifier,
+    describe_model,
+    save_classifier,
+)
 
 __all__ = ["Predictions", "Progress", "RecipeResult", "Scores", "Trial"]
 
@@ -115,6 +121,18 @@ class RecipeResult:
         classes = self.dataset.classes or 1
         return parameter_count(self.recipe, features=self.dataset.features, outputs=classes).total
 
+    def model(self, place: int) -> keras.Model:
+        """Builds one member's model, which takes raw inputs and gives probabilities.
+
+        Args:
+            place: Place of the trial.
+
+        Returns:
+            A compiled model with the trial's weights.
+        """
+        preprocessing = Preprocessing.of(self.dataset)
+        return build_classifier(preprocessing, self.recipe, self.trials[place].weights)
+
     def save_model(self, place: int, path: Path) -> None:
         """Writes one member as a `.keras` file that takes raw inputs and gives probabilities.
 
@@ -126,6 +144,11 @@ class RecipeResult:
             ExhaustedError: If the disk is full.
             UsageError: If the folder cannot be written to.
         """
+        trial = self.trials[place]
         save_classifier(
-            Preprocessing.of(self.dataset), self.recipe, self.trials[place].weights, path=path
+            Preprocessing.of(self.dataset),
+            self.recipe,
+            trial.weights,
+            path=path,
+            description=describe_model(self.recipe, self.dataset, trial.seed),
         )

@@ -1,8 +1,10 @@
 """A trained member as one `.keras` file that any Keras program can use, and back."""
 
 import errno
+import hashlib
 import os
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,12 +14,17 @@ import numpy as np
 from denselab.data import Dataset
 from denselab.errors import DataError, ExhaustedError, UsageError
 from denselab.recipes import Recipe
+from denselab.training.archive import DESCRIPTION
+from denselab.training.description import LONGEST_NAME, CalibrationSlice, ModelDescription
 from denselab.training.network import build_network
 
 __all__ = [
     "INPUT_MEAN",
     "INPUT_SCALE",
     "Preprocessing",
+    "build_classifier",
+    "calibration_slice",
+    "describe_model",
     "named_weights",
     "save_classifier",
     "set_named_weights",
@@ -36,6 +43,53 @@ class Preprocessing(NamedTuple):
     def of(cls, dataset: Dataset) -> "Preprocessing":
         """Takes the shapes of a data set."""
         return cls(tuple(dataset.x.shape[1:]), dataset.classes or 1)
+
+
+def calibration_slice(dataset: Dataset, *, held_out: bool = True) -> CalibrationSlice | None:
+    """Describes the rows that a data set sets aside to calibrate on.
+
+    Args:
+        dataset: The data.
+        held_out: Whether a model neither trained nor stopped on them.
+
+    Returns:
+        Their share and fingerprint; None where there are none.
+    """
+    x, y = dataset.calibration_x, dataset.calibration_y
+    if x is None or y is None:
+        return None
+    digest = hashlib.sha256(repr((x.shape, x.dtype.str, y.dtype.str)).encode())
+    for array in (x, y):
+        digest.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data)
+    return CalibrationSlice(
+        fraction=len(y) / (dataset.n + len(y)), fingerprint=digest.hexdigest(), held_out=held_out
+    )
+
+
+def describe_model(recipe: Recipe, dataset: Dataset, seed: int) -> ModelDescription:
+    """Says what a trained model is, for the file it is saved in.
+
+    Args:
+        recipe: The recipe it was trained with.
+        dataset: The data it was trained on.
+        seed: Seed of the training.
+
+    Returns:
+        The description. The calibration slice of a data set is not among the rows that
+        `train_recipe` trains and validates on, so it counts as held out.
+    """
+    features, classes = dataset.feature_names, dataset.class_names or ()
+    return ModelDescription(
+        recipe=recipe.name[:LONGEST_NAME],
+        seed=seed,
+        dataset=dataset.name[:LONGEST_NAME],
+        fingerprint=dataset.fingerprint,
+        class_names=tuple(name[:LONGEST_NAME] for name in classes),
+        feature_names=features and tuple(name[:LONGEST_NAME] for name in features),
+        image_shape=dataset.image_shape,
+        draws=recipe.prediction.draws,
+        calibration=calibration_slice(dataset),
+    )
 
 
 def named_weights(model: keras.Model, values: list[np.ndarray]) -> dict[str, np.ndarray]:
@@ -73,20 +127,18 @@ def set_named_weights(model: keras.Model, weights: dict[str, np.ndarray]) -> Non
         variable.assign(value)
 
 
-def save_classifier(
-    data: Preprocessing, recipe: Recipe, weights: dict[str, np.ndarray], *, path: Path
-) -> None:
-    """Writes network, preprocessing and softmax as one model.
+def build_classifier(
+    data: Preprocessing, recipe: Recipe, weights: dict[str, np.ndarray]
+) -> keras.Model:
+    """Builds preprocessing, network and softmax as one model.
 
     Args:
         data: Shapes of the raw inputs and classes.
         recipe: The recipe.
         weights: The member's named weights.
-        path: File to write, ending in `.keras`; whole or not at all.
 
-    Raises:
-        ExhaustedError: If the disk is full.
-        UsageError: If the folder cannot be written to.
+    Returns:
+        A model that takes raw inputs and gives probabilities.
     """
     network = build_network(recipe, features=int(np.prod(data.input_shape)), classes=data.classes)
     set_named_weights(network, weights)
@@ -98,7 +150,32 @@ def save_classifier(
     model = keras.Model(inputs, probabilities, name=recipe.name)
     # Compiled for `evaluate`. SGD keeps no variable a weight, so loading has none to miss.
     model.compile(optimizer="sgd", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    _write_whole(model, path)
+    return model
+
+
+def save_classifier(
+    data: Preprocessing,
+    recipe: Recipe,
+    weights: dict[str, np.ndarray],
+    *,
+    path: Path,
+    description: ModelDescription | None = None,
+) -> None:
+    """Writes network, preprocessing and softmax as one model that says what it is.
+
+    Args:
+        data: Shapes of the raw inputs and classes.
+        recipe: The recipe.
+        weights: The member's named weights.
+        path: File to write, ending in `.keras`; whole or not at all.
+        description: What the file says of itself, in `denselab.json`, which Keras does not look at.
+
+    Raises:
+        ExhaustedError: If the disk is full.
+        UsageError: If the folder cannot be written to.
+    """
+    model = build_classifier(data, recipe, weights)
+    _write_whole(model, path, description)
 
 
 def _normalization(mean: np.ndarray, scale: np.ndarray) -> keras.layers.Normalization:
@@ -111,17 +188,22 @@ def _normalization(mean: np.ndarray, scale: np.ndarray) -> keras.layers.Normaliz
     )
 
 
-def _write_whole(model: keras.Model, path: Path) -> None:
+def _write_whole(model: keras.Model, path: Path, description: ModelDescription | None) -> None:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(suffix=".keras", prefix=".", dir=path.parent)
         os.close(handle)
         model.save(temporary)
+        if description is not None:
+            with zipfile.ZipFile(temporary, "a") as archive:
+                archive.writestr(DESCRIPTION, description.model_dump_json(indent=1))
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise ExhaustedError(
                 f"{path}: the disk is full; free some space and try again"
             ) from error

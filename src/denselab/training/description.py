@@ -1,0 +1,100 @@
+"""What a model file says about itself, in a member of its own: `denselab.json`.
+
+Keras does not look at it. It is as trustworthy as whoever made the file: names are for people to read,
+fingerprints to be compared with data that is at hand.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from denselab.data.arrays import clean_name
+from denselab.errors import DataError
+
+__all__ = ["LONGEST_NAME", "CalibrationSlice", "ModelDescription", "read_description"]
+
+LONGEST_NAME, _MOST_NAMES = 500, 1_000_000
+
+Name = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(clean_name)]
+Names = Annotated[tuple[Name, ...], Field(max_length=_MOST_NAMES)]
+Size = Annotated[int, Field(ge=1, le=100_000)]
+Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class CalibrationSlice(BaseModel):
+    """The rows set aside to calibrate on.
+
+    Attributes:
+        fraction: Share of the rows that did not test.
+        fingerprint: SHA-256 of these rows and their labels.
+        held_out: Whether the model neither trained nor stopped on them.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    fraction: float = Field(gt=0, lt=1, allow_inf_nan=False)
+    fingerprint: Fingerprint
+    held_out: bool
+
+
+class ModelDescription(BaseModel):
+    """What a model is, beyond its layers.
+
+    Attributes:
+        format: Version of this description.
+        recipe: Name of the recipe it was trained with.
+        seed: Seed of the training.
+        dataset: Name of the data set it was trained on.
+        fingerprint: SHA-256 of that data.
+        class_names: Names of its classes, in the order of its outputs.
+        feature_names: Names of its flat inputs, if they have any.
+        image_shape: Height, width and channels where a row is an image.
+        draws: Number of draws its predictions are the mean of; 1 predicts without draws.
+        calibration: The calibration slice, if there is one.
+
+    Example:
+        >>> about = ModelDescription(
+        ...     format=1, recipe="plain", seed=0, dataset="toy", fingerprint="0" * 64,
+        ...     class_names=("no", "yes"), draws=1,
+        ... )
+        >>> read_description(about.model_dump_json().encode()) == about
+        True
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    format: Literal[1] = 1
+    recipe: Name
+    seed: int = Field(ge=0, lt=2**32)
+    dataset: Name
+    fingerprint: Fingerprint
+    class_names: Names
+    feature_names: Names | None = None
+    image_shape: tuple[Size, Size, Size] | None = None
+    draws: int = Field(ge=1, le=1_000_000)
+    calibration: CalibrationSlice | None = None
+
+
+def read_description(text: bytes | None) -> ModelDescription | None:
+    """Reads what a model file says about itself.
+
+    Args:
+        text: The member `denselab.json`, or None where there is none.
+
+    Returns:
+        The description, names without control characters; None where there is none.
+
+    Raises:
+        DataError: If it is no description, or one of a later format.
+    """
+    if text is None:
+        return None
+    try:
+        return ModelDescription.model_validate_json(text)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in problem["loc"]) or "all of it"
+        raise DataError(
+            f"describes itself in denselab.json as denselab never does ({clean_name(where)[:60]}: "
+            f"{problem['msg'][:100]}); save it again, or use the denselab that wrote it"
+        ) from error
