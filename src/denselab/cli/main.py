@@ -22,8 +22,10 @@ COMMANDS = {
     "compare": "Train recipes over several seeds and show them side by side.",
     "train": "Train one recipe and save it as a Keras model.",
     "evaluate": "Measure a saved model on the test rows of a data set.",
+    "uncertainty": "Compare one pass, temperature, MC dropout and ensemble on a study.",
     "recipes": "List the recipes, or show what one of them is made of.",
     "data": "List, fetch and describe data sets.",
+    "verdict": "Say which arms differ, by scores of any framework.",
 }
 """Command -> what `denselab --help` says of it; it lives in the module `denselab.cli.<command>`."""
 

@@ -168,6 +168,10 @@ def _reading(verdicts: Verdicts) -> Iterator[str]:
             f"better, worse: the interval leaves out 0. equivalent: it lies within {within}. p: sign-flip test over "
             "seeds, adjusted by Holm, a check. In brackets: intervals."
         )
+    yield (
+        "wrong winner: how often one seed an arm names the arm whose mean is behind. correlation: of the arms "
+        "over seeds; what pairing by seed brought."
+    )
 
 
 def _scope(verdicts: Verdicts) -> str:

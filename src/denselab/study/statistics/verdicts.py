@@ -58,7 +58,8 @@ class ContrastVerdict:
         sd: Deviation of differences over seeds; NaN below two pairs.
         correlation: Of the two arms over seeds, what pairing bought; NaN where one has no spread.
         interval: Simultaneous t interval: all contrasts' hold together.
-        bootstrap: The same by the studentised bootstrap, as a check; NaN where splits share rows.
+        bootstrap: The same by the studentised bootstrap, as a check; NaN where splits share rows or
+            it was left out.
         p: Of the sign-flip test over seeds, as a check; NaN where splits share rows.
         p_holm: The same, adjusted by Holm over the family.
         verdict: Read off the interval.
@@ -157,13 +158,16 @@ class Verdicts:
         }
 
 
-def answer(question: Question, arms: Mapping[str, Arm], *, seed: int = 0) -> Verdicts:
+def answer(
+    question: Question, arms: Mapping[str, Arm], *, seed: int = 0, resamples: int = 1_999
+) -> Verdicts:
     """Answers a question from the scores of all arms.
 
     Args:
         question: What is asked.
         arms: Name -> scores; all that the question names, more do not matter.
         seed: Decides the resamples of the bootstrap, and the sign flips beyond 20 seeds.
+        resamples: How many the bootstrap takes; 0 leaves it out, no verdict depends on it.
 
     Returns:
         One verdict a contrast, or the reason why there is none.
@@ -186,7 +190,10 @@ def answer(question: Question, arms: Mapping[str, Arm], *, seed: int = 0) -> Ver
     p = [_p(one, question, seed) for one in pairs]
     least = seeds_for_a_verdict(len(question.contrasts), level=question.level)
     contrasts = tuple(
-        _contrast(question, names, one, least=least, p=tested, seed=seed)
+        replace(
+            _contrast(question, names, one, least=least, p=tested),
+            bootstrap=_bootstrap(one, question, seed, resamples),
+        )
         for names, one, tested in zip(
             question.contrasts, pairs, zip(p, holm(p), strict=True), strict=True
         )
@@ -209,7 +216,6 @@ def _contrast(
     *,
     least: int,
     p: tuple[float, float],
-    seed: int,
 ) -> ContrastVerdict:
     estimate = _estimate(pairs, question)
     interval = estimate.interval(question.contrast_level)
@@ -224,7 +230,7 @@ def _contrast(
         sd=_deviation(pairs.differences),
         correlation=_correlation(pairs),
         interval=interval,
-        bootstrap=_bootstrap(pairs, question, seed),
+        bootstrap=Interval(nan, nan),
         p=p[0],
         p_holm=p[1],
         verdict=verdict,
@@ -266,11 +272,11 @@ def _estimate(pairs: Pairs, question: Question) -> Estimate:
     return seeds_estimate(pairs.differences) if pairs.rows is None else rows_estimate(pairs.rows)
 
 
-def _bootstrap(pairs: Pairs, question: Question, seed: int) -> Interval:
-    if question.test_fraction is not None:
+def _bootstrap(pairs: Pairs, question: Question, seed: int, resamples: int) -> Interval:
+    if question.test_fraction is not None or resamples == 0:
         return Interval(nan, nan)
     d = pairs.differences[:, None] if pairs.rows is None else pairs.rows
-    return two_way_bootstrap(d, level=question.contrast_level, seed=seed)
+    return two_way_bootstrap(d, level=question.contrast_level, seed=seed, resamples=resamples)
 
 
 def _p(pairs: Pairs, question: Question, seed: int) -> float:
