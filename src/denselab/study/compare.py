@@ -33,7 +33,7 @@ from denselab.study.summary import Summary, summarize
 if TYPE_CHECKING:
     from denselab.training import Progress, RecipeResult, Trial
 
-__all__ = ["compare_recipes"]
+__all__ = ["compare_recipes", "restored"]
 
 
 def compare_recipes(
@@ -131,7 +131,8 @@ def _source(recipe: Recipe, seeds: Sequence[int], work: _Work) -> "RecipeResult 
         return None
     source = weights_source(recipe, work.plan.recipes)
     trials = trials_of(source, work.store.study.trials)
-    return _restored(source, [trials[seed] for seed in seeds], work)
+    wanted = [trials[seed] for seed in seeds]
+    return restored(source, wanted, study=work.store.study, dataset=work.dataset)
 
 
 def _keep_best(recipe: Recipe, known: RecipeRecord, work: _Work) -> None:
@@ -139,7 +140,7 @@ def _keep_best(recipe: Recipe, known: RecipeRecord, work: _Work) -> None:
     best = best_trial(trials_of(recipe, study.trials).values())
     if best is None or (known.model_seed == best.seed and _has_model(known, study)):
         return
-    result = _restored(recipe, [best], work)
+    result = restored(recipe, [best], study=study, dataset=work.dataset)
     work.store.save_model(known, best.seed, lambda path: result.save_model(0, path))
 
 
@@ -151,11 +152,26 @@ def _has_model(known: RecipeRecord, study: Study) -> bool:
     return True
 
 
-def _restored(recipe: Recipe, trials: Sequence[TrialRecord], work: _Work) -> "RecipeResult":
+def restored(
+    recipe: Recipe, trials: Sequence[TrialRecord], *, study: Study, dataset: Dataset
+) -> "RecipeResult":
+    """Takes trials with their weights out of a study.
+
+    Args:
+        recipe: The recipe they were trained with.
+        trials: The trials.
+        study: The study that holds them.
+        dataset: The data they were trained on.
+
+    Returns:
+        A result that can build models and be the source of other recipes.
+
+    Raises:
+        CorruptStudyError: If a file is gone or not as it was written.
+    """
     from denselab.training import Scores, Trial, restore_recipe
 
-    study = work.store.study
-    restored = [
+    found = [
         Trial(
             recipe=trial.recipe,
             seed=trial.seed,
@@ -169,7 +185,7 @@ def _restored(recipe: Recipe, trials: Sequence[TrialRecord], work: _Work) -> "Re
         )
         for trial in trials
     ]
-    return restore_recipe(recipe, work.dataset, restored)
+    return restore_recipe(recipe, dataset, found)
 
 
 def _recorded(trial: "Trial", *, settings: str, parameters: int) -> TrialRecord:
