@@ -1,12 +1,13 @@
 """From an interval to a verdict, and how many seeds one takes."""
 
-from math import isnan
+from collections.abc import Callable
+from math import isnan, sqrt
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from denselab.errors import UsageError
-from denselab.study.statistics.estimates import Estimate, Interval
+from denselab.study.statistics.estimates import Estimate, Interval, t_quantile
 from denselab.study.statistics.looks import FIRST_LOOK
 
 __all__ = ["Power", "Verdict", "decide", "planned_power", "planned_seeds", "seeds_to_decide"]
@@ -73,16 +74,17 @@ def seeds_to_decide(estimate: Estimate, *, region: float, level: float) -> int |
         The least number of seeds above the present one; None if 10,000 would not do, as where the test
         rows and not the seeds leave it open.
     """
-    from scipy import special
-
     if estimate.n < 2:
         return None
-    n = np.arange(estimate.n + 1, _MOST_SEEDS + 1)
-    error = np.sqrt(estimate.seed_variance / n + estimate.fixed_variance)
-    half = special.stdtrit(n - 1, 1 - level / 2) * error
-    size = abs(estimate.mean)
-    decided = (size > half) | (size + half <= region)
-    return int(n[decided.argmax()]) if decided.any() else None
+
+    def decided(n: int) -> bool:
+        half = t_quantile(1 - level / 2, n - 1) * sqrt(
+            estimate.seed_variance / n + estimate.fixed_variance
+        )
+        return abs(estimate.mean) > half or abs(estimate.mean) + half <= region
+
+    # Intervals only get shorter with n, so what is decided stays so.
+    return _least(decided, estimate.n)
 
 
 def planned_power(
@@ -186,7 +188,12 @@ def planned_seeds(
         )
         return sum(chances) >= power
 
-    low, high = 1, 2
+    return _least(enough, 1)
+
+
+def _least(enough: Callable[[int], bool], low: int) -> int | None:
+    """Finds the least number of seeds above `low` that is enough, where all above it are too."""
+    high = low + 1
     while not enough(high):
         if high >= _MOST_SEEDS:
             return None

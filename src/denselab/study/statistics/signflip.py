@@ -12,7 +12,7 @@ from denselab.randomness import generator
 __all__ = ["holm", "seeds_for_a_verdict", "sign_flip_p"]
 
 _MOST_EXACT = 20
-_FLIPS = 99_999
+_FLIPS = 19_999
 _FLIPS_AT_ONCE = 1_000
 
 
@@ -23,7 +23,7 @@ def sign_flip_p(
 
     If swapping the arms within a seed changes nothing, every one of the $2^n$ sign patterns is equally
     likely; p is the share of patterns whose sum is at least as far from zero as the one seen. Up to 20
-    seeds all are counted. Beyond, 99,999 random ones and the one seen are.
+    seeds all are counted. Beyond, 19,999 random ones and the one seen are.
 
     Args:
         differences: One difference a seed, finite.
