@@ -1,6 +1,6 @@
 """The bootstrap over seeds and test rows at once, a check of the t interval."""
 
-from math import nan
+from math import ceil, nan
 
 import numpy as np
 from jaxtyping import Float
@@ -8,7 +8,7 @@ from jaxtyping import Float
 from denselab.randomness import generator
 from denselab.study.statistics.estimates import Interval, rows_estimate
 
-__all__ = ["two_way_bootstrap"]
+__all__ = ["two_way_bootstrap", "upper_quantile"]
 
 _AT_ONCE = 250
 
@@ -48,9 +48,29 @@ def two_way_bootstrap(
         _studentised(d - estimate.mean, min(_AT_ONCE, resamples - done), stream)
         for done in range(0, resamples, _AT_ONCE)
     ]
-    # The value at place ceil((1 - level)(B + 1)) of B in rising order; beyond them, the largest.
-    half = np.quantile(np.concatenate(parts), 1 - level, method="weibull") * estimate.standard_error
+    error = estimate.standard_error
+    half = upper_quantile(np.concatenate(parts), level) * error if error > 0 else 0.0
     return Interval(float(estimate.mean - half), float(estimate.mean + half))
+
+
+def upper_quantile(resampled: np.ndarray, level: float) -> float:
+    r"""Finds the value that a share of resampled values lies above.
+
+    Args:
+        resampled: $B$ values; may hold infinity.
+        level: The share.
+
+    Returns:
+        The one at place $\lceil (1 - \alpha)(B + 1) \rceil$ in rising order, the largest if there is none.
+
+    Example:
+        >>> float(upper_quantile(np.arange(1.0, 100.0), 0.05))
+        95.0
+    """
+    count = len(resampled)
+    # Not a whole number only by its last bit: 0.95 of 20 is 19, and not 20.
+    place = min(ceil((1 - level) * (count + 1) - 1e-9), count)
+    return float(np.partition(resampled, place - 1)[place - 1])
 
 
 def _studentised(d: np.ndarray, resamples: int, stream: np.random.Generator) -> np.ndarray:

@@ -11,9 +11,7 @@ __all__ = ["FIRST_LOOK", "LEVEL", "look_level"]
 LEVEL = 0.05
 """How often a study may err at all, over its contrasts and all looks at it."""
 
-_PLANNED_SHARE = 0.8
-
-FIRST_LOOK = LEVEL * _PLANNED_SHARE
+FIRST_LOOK = LEVEL * 4 / 5
 """What a study may spend that is looked at once, as planned."""
 
 
@@ -56,16 +54,16 @@ def look_level(sizes: Sequence[int], *, planned: int | None = None, level: float
     before = min(1.0, sizes[-2] / goal) if len(sizes) > 1 else 0.0
     if before < 1:
         now = min(1.0, sizes[-1] / goal)
-        return _spent(now, _PLANNED_SHARE * level) - _spent(before, _PLANNED_SHARE * level)
+        return _spent(now, level * 4 / 5) - _spent(before, level * 4 / 5)
     extensions = sum(size >= goal for size in sizes) - 1
-    return (1 - _PLANNED_SHARE) * level / 2**extensions
+    return level / 5 / 2**extensions
 
 
 def _spent(share: float, level: float) -> float:
     from scipy import special
 
-    if share == 0:
-        return 0.0
+    if share in (0.0, 1.0):
+        return share * level
     return float(2 * special.ndtr(special.ndtri(level / 2) / sqrt(share)))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from denselab.errors import UsageError
 from denselab.randomness import generator
+from denselab.study.statistics.bootstrap import upper_quantile
 from denselab.study.statistics.estimates import seeds_estimate
 
 __all__ = ["Ratio", "ratio_interval", "restricted_mean", "restricted_ratio"]
@@ -119,7 +120,7 @@ def restricted_ratio(
     logs, errors = _log_ratio(a[drawn], b[drawn])
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.nan_to_num(abs(logs - log) / errors, nan=0.0, posinf=inf)
-    half = np.quantile(t, 1 - level, method="weibull") * error if error > 0 else 0.0
+    half = upper_quantile(t, level) * float(error) if error > 0 else 0.0
     return Ratio(ratio, exp(log - half), exp(log + half) if half < 700 else inf, n)
 
 
