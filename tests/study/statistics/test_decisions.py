@@ -2,7 +2,7 @@ from math import nan, sqrt
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -38,6 +38,7 @@ def test_the_interval_says_which_verdict(low, high, verdict):
     assert decide(Interval(low, high), region=0.5) == verdict
 
 
+@settings(deadline=None)
 @given(st.floats(-2, 2), st.floats(0, 2), st.floats(0, 1))
 def test_where_lower_is_better_the_verdict_turns_round(low, width, region):
     interval = Interval(low, low + width)
@@ -48,6 +49,7 @@ def test_where_lower_is_better_the_verdict_turns_round(low, width, region):
     assert turned == OPPOSITE.get(verdict, verdict)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(-20, 20).map(lambda n: n / 8), min_size=3, max_size=9), st.floats(0, 0.2)
 )

@@ -2,7 +2,7 @@ from math import inf, isnan, sqrt
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
@@ -27,6 +27,7 @@ def test_an_interval_by_hand():
     )
 
 
+@settings(deadline=None)
 @given(st.lists(NUMBERS, min_size=2, max_size=30).filter(lambda d: len(set(d)) > 1))
 def test_the_interval_over_seeds_is_the_one_of_scipy(differences):
     expected = stats.ttest_1samp(differences, 0).confidence_interval(0.96)
@@ -60,6 +61,7 @@ def by_definition(d):
     return variance, max(freedom, n - 1)
 
 
+@settings(deadline=None)
 @given(MATRICES)
 def test_seeds_and_rows_give_the_variance_of_the_definition(d):
     estimate = rows_estimate(d)
@@ -70,6 +72,7 @@ def test_seeds_and_rows_give_the_variance_of_the_definition(d):
         assert estimate.degrees == pytest.approx(degrees, rel=1e-6)
 
 
+@settings(deadline=None)
 @given(MATRICES)
 def test_to_speak_of_new_rows_as_well_never_makes_an_estimate_surer(d):
     both, seeds = rows_estimate(d), seeds_estimate(d.mean(axis=1))

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from denselab.errors import UsageError
@@ -28,6 +28,7 @@ def test_early_looks_within_a_plan_cost_little():
     assert sum(levels) == pytest.approx(0.04)
 
 
+@settings(deadline=None)
 @given(GROWING, st.none() | st.integers(1, 400))
 def test_all_looks_together_spend_no_more_than_there_is(sizes, planned):
     levels = [look_level(sizes[: k + 1], planned=planned) for k in range(len(sizes))]

@@ -28,7 +28,7 @@ def test_p_by_hand(differences, expected):
     assert sign_flip_p(differences) == expected
 
 
-@settings(max_examples=50)
+@settings(deadline=None, max_examples=50)
 @given(st.lists(NUMBERS, min_size=1, max_size=8))
 def test_p_is_the_share_of_sign_patterns_as_far_from_zero(differences):
     seen = abs(sum(differences)) - 1e-9
@@ -76,6 +76,7 @@ def test_what_could_not_be_tested_counts_in_the_family_and_stays_untested():
     assert isnan(second)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=10), st.floats(0.001, 0.5))
 def test_holm_rejects_what_the_step_down_procedure_rejects(p, level):
     order = sorted(range(len(p)), key=lambda place: p[place])
@@ -98,6 +99,7 @@ def test_seeds_for_a_verdict_are_those_of_the_literature(contrasts, seeds):
     assert seeds_for_a_verdict(contrasts, level=0.04) == seeds
 
 
+@settings(deadline=None)
 @given(st.integers(1, 300), st.floats(1e-4, 0.5))
 def test_it_is_the_least_number_that_can_reach_the_level(contrasts, level):
     n = seeds_for_a_verdict(contrasts, level=level)

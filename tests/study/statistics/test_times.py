@@ -2,7 +2,7 @@ from math import exp, inf, isnan, log, nan, sqrt
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -17,6 +17,7 @@ def test_twice_and_half_as_long_cancel():
     assert ratio_interval([2.0, 1.0], [1.0, 2.0]).ratio == pytest.approx(1)
 
 
+@settings(deadline=None)
 @given(PAIRS)
 def test_a_ratio_is_a_t_interval_of_logarithms(pairs):
     logs = [log(a / b) for a, b in pairs]
@@ -29,6 +30,7 @@ def test_a_ratio_is_a_t_interval_of_logarithms(pairs):
         assert np.log(ratio.high) == pytest.approx(high)
 
 
+@settings(deadline=None)
 @given(PAIRS, st.floats(1, 60))
 def test_arms_that_change_places_turn_the_ratio_round(pairs, horizon):
     a, b = zip(*pairs, strict=True)
@@ -58,6 +60,7 @@ def test_who_misses_the_target_counts_as_long_as_anybody_ran():
     assert restricted_ratio([10, inf], [20, 40], horizon=50).ratio == pytest.approx(1)
 
 
+@settings(deadline=None)
 @given(PAIRS)
 def test_to_miss_is_never_faster_than_to_reach(pairs):
     a, b = map(list, zip(*pairs, strict=True))

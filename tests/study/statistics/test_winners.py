@@ -3,7 +3,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from denselab.study.statistics import wrong_winners
@@ -20,6 +20,7 @@ def test_shares_by_hand():
     assert shares.paired.share == pytest.approx(0.5 / 3)
 
 
+@settings(deadline=None)
 @given(PAIRS)
 def test_shares_are_those_of_counting_every_pair(pairs):
     def point(b, w):
@@ -36,6 +37,7 @@ def test_shares_are_those_of_counting_every_pair(pairs):
         assert one.share - 1e-12 <= one.high <= 1
 
 
+@settings(deadline=None)
 @given(PAIRS)
 def test_of_two_arms_one_wins_so_the_shares_of_both_make_one(pairs):
     better, worse = map(np.array, zip(*pairs, strict=True))

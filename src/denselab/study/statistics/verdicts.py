@@ -7,6 +7,7 @@ from math import isfinite, nan
 import numpy as np
 
 from denselab.errors import UsageError
+from denselab.randomness import check_seed
 from denselab.study.statistics.bootstrap import two_way_bootstrap
 from denselab.study.statistics.decisions import Verdict, decide, seeds_to_decide
 from denselab.study.statistics.estimates import (
@@ -173,7 +174,8 @@ def answer(
         One verdict a contrast, or the reason why there is none.
 
     Raises:
-        UsageError: If an arm is missing, a score is not finite, or arms differ in their test rows.
+        UsageError: If an arm is missing, a score is not finite, arms differ in their test rows, or the seed is out
+            of range.
 
     Example:
         >>> from denselab.study.statistics import ACCURACY
@@ -185,6 +187,7 @@ def answer(
         >>> [(one.verdict, round(one.difference, 2)) for one in verdicts.contrasts]
         [('better', 2.35)]
     """
+    check_seed(seed)
     _check(question, arms)
     pairs = [_scaled(pair_up(arms[a], arms[b]), question) for a, b in question.contrasts]
     p = [_p(one, question, seed) for one in pairs]
