@@ -18,7 +18,7 @@ def two_way_bootstrap(
     *,
     level: float,
     seed: int = 0,
-    resamples: int = 1_999,
+    resamples: int = 999,
 ) -> Interval:
     r"""Resamples seeds and rows independently, and studentises.
 
@@ -77,13 +77,13 @@ def _studentised(d: np.ndarray, resamples: int, stream: np.random.Generator) -> 
     """Finds |t*| of some resamples of centred differences, with counts in place of copies."""
     n, m = d.shape
     seeds, rows = _counts(n, resamples, stream), _counts(m, resamples, stream)
-    by_seed, by_row = d @ rows / m, d.T @ seeds / n
-    mean = (seeds * by_seed).mean(axis=0)
-    seed_squares = (seeds * (by_seed - mean) ** 2).sum(axis=0)
+    by_seed, by_row = rows @ d.T / m, seeds @ d / n
+    mean = (seeds * by_seed).mean(axis=1)
+    seed_squares = _squares(seeds, by_seed, mean)
     variance = seed_squares / (n - 1) / n
     if m > 1:
-        row_squares = (rows * (by_row - mean) ** 2).sum(axis=0)
-        total = (seeds * (d**2 @ rows)).sum(axis=0) - n * m * mean**2
+        row_squares = _squares(rows, by_row, mean)
+        total = (seeds * (rows @ (d**2).T)).sum(axis=1) - n * m * mean**2
         rest = (total - m * seed_squares - n * row_squares) / ((n - 1) * (m - 1)) / (n * m)
         variance = variance + np.maximum(0, row_squares / (m - 1) / m - rest)
     # One seed drawn n times has no variance; where it has no difference either, it says nothing.
@@ -91,8 +91,12 @@ def _studentised(d: np.ndarray, resamples: int, stream: np.random.Generator) -> 
         return np.nan_to_num(abs(mean) / np.sqrt(variance), nan=0.0, posinf=np.inf)
 
 
+def _squares(counts: np.ndarray, values: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Sums squares about the mean, resample by resample."""
+    return np.einsum("br,br->b", counts, (values - mean[:, None]) ** 2)
+
+
 def _counts(size: int, resamples: int, stream: np.random.Generator) -> np.ndarray:
-    """Counts how often each of `size` is drawn; shape (size, resamples)."""
-    drawn = stream.integers(0, size, (resamples, size)) + size * np.arange(resamples)[:, None]
-    counts = np.bincount(drawn.ravel(), minlength=size * resamples)
-    return counts.reshape(resamples, size).T.astype(float)
+    """Counts how often each of `size` is drawn; shape (resamples, size)."""
+    drawn = stream.integers(0, size, (resamples, size))
+    return np.stack([np.bincount(one, minlength=size) for one in drawn]).astype(float)

@@ -160,7 +160,7 @@ class Verdicts:
 
 
 def answer(
-    question: Question, arms: Mapping[str, Arm], *, seed: int = 0, resamples: int = 1_999
+    question: Question, arms: Mapping[str, Arm], *, seed: int = 0, resamples: int = 999
 ) -> Verdicts:
     """Answers a question from the scores of all arms.
 
