@@ -13,7 +13,15 @@ from denselab.errors import UsageError
 __all__ = ["Purpose", "check_seed", "generator", "integer_seed", "key_data"]
 
 Purpose = Literal[
-    "test_split", "calibration", "split", "weights", "order", "dropout", "draws", "resampling"
+    "test_split",
+    "calibration",
+    "split",
+    "weights",
+    "order",
+    "dropout",
+    "draws",
+    "resampling",
+    "tuning",
 ]
 """What a stream is for. A new purpose goes to the end: its place in the list is part of the stream."""
 

@@ -1,4 +1,4 @@
-"""What follows from records: what is missing, and which trial is best."""
+"""What follows from records: whose trials they are, and which is best."""
 
 from dataclasses import replace
 from math import inf, nan
@@ -6,28 +6,14 @@ from math import inf, nan
 import pytest
 
 from denselab.recipes import apply_settings
-from denselab.study import ScoresRecord, best_trial, missing_seeds
+from denselab.study import ScoresRecord, best_trial
 from denselab.study.records import trials_of
 
 
-def test_everything_is_missing_at_first(plan):
-    assert missing_seeds(plan, []) == {"plain": (0, 1), "batch_norm": (0, 1)}
-
-
-def test_what_is_there_is_not_missing(plan, trial):
-    there = [trial(seed=1), trial("batch_norm", 0), trial("batch_norm", 1)]
-    assert missing_seeds(plan, there) == {"plain": (0,), "batch_norm": ()}
-
-
-def test_a_trial_with_other_hyper_parameters_is_another(plan, trial, find):
+def test_a_trial_with_other_hyper_parameters_is_another(trial, find):
     other = apply_settings(find("plain"), ["optimizer.learning_rate=1e-3"])
     assert trials_of(other, [trial()]) == {}
     assert list(trials_of(find("plain"), [trial(seed=3)])) == [3]
-
-
-def test_a_failed_trial_is_not_trained_again(plan, trial):
-    failed = replace(trial(), status="diverged")
-    assert missing_seeds(plan, [failed])["plain"] == (1,)
 
 
 @pytest.mark.parametrize(

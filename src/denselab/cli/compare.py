@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from denselab.recipes import Preset, Recipe
     from denselab.study.plan import Plan
     from denselab.study.summary import Summary
+    from denselab.study.tuning import Tuning
 
 __all__ = ["CompareOptions", "app", "compare"]
 
@@ -36,6 +37,14 @@ class CompareOptions:
     ] = None
     seeds: Annotated[int, typer.Option(help="How many times each recipe is trained.")] = 5
     seed: Annotated[int, typer.Option(help="The first seed; the others follow it.")] = 0
+    tune: Annotated[
+        int | None,
+        typer.Option(
+            metavar="RATES",
+            help="Learning rates tried for each recipe first; by default 8 with tuned values, 0 "
+            "(none) with published ones.",
+        ),
+    ] = None
     out: Annotated[
         Path | None,
         typer.Option(
@@ -74,14 +83,15 @@ def compare(
 
     preset, recipes = _recipes(data, asked, changes)
     seeds = selected_seeds(asked.seed, asked.seeds)
-    kept = calibration_share(preset, changes)
+    kept, tuning = calibration_share(preset, changes), _tuning(preset, asked.tune)
     if asked.dry_run:
-        what = data, data_shape(data, where, calibration=kept), recipes, seeds
+        rates = 0 if tuning is None else tuning.rates
+        what = data, data_shape(data, where, calibration=kept), recipes, seeds, rates
         typer.echo(json.dumps(plan(*what)) if asked.as_json else plan_text(*what))
         return
     check_writable(asked.out or Path("studies"))
     dataset = selected_data(data, where, calibration=kept)
-    planned = plan_study(recipes, dataset, seeds=seeds, preset=preset)
+    planned = plan_study(recipes, dataset, seeds=seeds, preset=preset, tuning=tuning)
     folder = asked.out or default_folder(data, planned)
     summary = _train(planned, dataset, folder, command=asked.context.obj)
     if asked.as_json:
@@ -103,15 +113,26 @@ def _recipes(
     return preset, selected_recipes([name.strip() for name in listed], preset, changes)
 
 
+def _tuning(preset: "Preset", rates: int | None) -> "Tuning | None":
+    from denselab.study.tuning import Tuning
+
+    if rates == 0 or (rates is None and preset == "published"):
+        return None
+    return Tuning() if rates is None else Tuning(rates)
+
+
 def _train(planned: "Plan", dataset: "Dataset", folder: Path, *, command: str) -> "Summary":
     from denselab.cli.progress import training_progress, work_for
     from denselab.study.compare import compare_recipes
 
-    members = len(planned.seeds)
+    members, tuning = len(planned.seeds), planned.tuning
+    tuned = "" if tuning is None else f", {tuning.rates} learning rates tried for each"
     typer.echo(
         f"{planned.dataset}: {', '.join(recipe.name for recipe in planned.recipes)} "
-        f"({planned.preset} values), seeds {planned.seeds[0]} to {planned.seeds[-1]}, in {folder}",
+        f"({planned.preset} values{tuned}), seeds {planned.seeds[0]} to {planned.seeds[-1]}, "
+        f"in {folder}",
         err=True,
     )
-    with training_progress(work_for(planned.recipes, dataset, members)) as progress:
+    work = work_for(planned.recipes, dataset, members, rates=0 if tuning is None else tuning.rates)
+    with training_progress(work) as progress:
         return compare_recipes(planned, dataset, folder=folder, command=command, progress=progress)

@@ -73,7 +73,7 @@ def data_shape(name: str, where: DataOptions, *, calibration: float = 0.0) -> Sh
 
 
 def plan(
-    data: str, shape: Shape, recipes: Sequence[Recipe], seeds: Sequence[int]
+    data: str, shape: Shape, recipes: Sequence[Recipe], seeds: Sequence[int], rates: int = 0
 ) -> dict[str, object]:
     """Works out what training some recipes takes, ready for JSON.
 
@@ -82,6 +82,7 @@ def plan(
         shape: Its shape.
         recipes: What is trained.
         seeds: The seeds of each recipe.
+        rates: Learning rates tried for each recipe first.
 
     Returns:
         The data, the seeds, the number of programs to compile, and for each recipe its
@@ -90,12 +91,15 @@ def plan(
     return {
         "dataset": {"name": data, **shape._asdict()},
         "seeds": list(seeds),
+        "tuning_rates": rates,
         "programs": programs(recipes),
         "recipes": [_recipe_plan(recipe, shape) for recipe in recipes],
     }
 
 
-def plan_text(data: str, shape: Shape, recipes: Sequence[Recipe], seeds: Sequence[int]) -> str:
+def plan_text(
+    data: str, shape: Shape, recipes: Sequence[Recipe], seeds: Sequence[int], rates: int = 0
+) -> str:
     """Writes the same for people.
 
     Args:
@@ -103,17 +107,23 @@ def plan_text(data: str, shape: Shape, recipes: Sequence[Recipe], seeds: Sequenc
         shape: Its shape.
         recipes: What is trained.
         seeds: The seeds of each recipe.
+        rates: Learning rates tried for each recipe first.
 
     Returns:
         Several lines.
     """
-    trainings = len(seeds) * sum(recipe.weights_from is None for recipe in recipes)
+    trained = sum(recipe.weights_from is None for recipe in recipes)
+    trainings = len(seeds) * trained
     which = f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
     lines = [
         f"{data}: {shape.rows:,} rows to train and validate on, {_calibrating(shape)}"
         f"{shape.test_rows:,} to test; "
         f"{shape.features:,} features, {shape.classes} classes",
         f"{_counted(trainings, 'training')} ({which}) in {_counted(programs(recipes), 'program')}",
+        *(
+            [f"before them {trained * rates:,} to choose among {rates} learning rates each"]
+            * (rates > 0)
+        ),
     ]
     for recipe in recipes:
         lines += ["", *_recipe_lines(recipe, shape)]

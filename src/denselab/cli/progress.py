@@ -13,6 +13,7 @@ import typer
 
 from denselab.data import Dataset
 from denselab.recipes import Recipe, parameter_count
+from denselab.study.tuning import tuning_name
 
 __all__ = [
     "Event",
@@ -108,26 +109,31 @@ class Work:
         return f"{self.finished}/{self.members} members, epoch {epoch}/{self.epochs}"
 
 
-def work_for(recipes: Sequence[Recipe], dataset: Dataset, members: int) -> list[Work]:
+def work_for(
+    recipes: Sequence[Recipe], dataset: Dataset, members: int, *, rates: int = 0
+) -> list[Work]:
     """Lists what there is to train of some recipes.
 
     Args:
         recipes: The recipes; those that take their weights from another train nothing.
         dataset: What they are trained on.
         members: Members of each.
+        rates: Learning rates tried for each first.
 
     Returns:
-        One entry a recipe. An epoch costs what its matrix products do: rows times parameters, and
-        the rows are the same for all.
+        One entry a recipe, and before it one for its tuning if there is any. An epoch costs what its
+        matrix products do: rows times parameters, and the rows are the same for all.
     """
     sizes = {"features": dataset.features, "outputs": dataset.classes or 1}
-    return [
-        Work(
-            recipe.name, members, recipe.training.epochs, parameter_count(recipe, **sizes).trainable
-        )
-        for recipe in recipes
-        if recipe.weights_from is None
-    ]
+    works: list[Work] = []
+    for recipe in recipes:
+        if recipe.weights_from is not None:
+            continue
+        epochs, cost = recipe.training.epochs, parameter_count(recipe, **sizes).trainable
+        if rates:
+            works.append(Work(tuning_name(recipe.name), rates, epochs, cost))
+        works.append(Work(recipe.name, members, epochs, cost))
+    return works
 
 
 class Tally:

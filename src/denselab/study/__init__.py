@@ -3,9 +3,17 @@
 Only `compare.py` trains. Everything else reads records, and needs neither JAX nor Keras.
 """
 
+from denselab.study.arms import arms_of, missing_seeds, recipes_of
 from denselab.study.compare import compare_recipes
 from denselab.study.manifest import Manifest, Run, manifest_for
-from denselab.study.plan import Plan, default_folder, plan_hash, plan_study, with_sources
+from denselab.study.plan import (
+    BuiltModel,
+    Plan,
+    default_folder,
+    plan_hash,
+    plan_study,
+    with_sources,
+)
 from denselab.study.reading import (
     Study,
     is_study,
@@ -15,17 +23,20 @@ from denselab.study.reading import (
     read_weights,
 )
 from denselab.study.records import (
+    ArmRecord,
     RecipeRecord,
     ScoresRecord,
     StoredFile,
     TrialRecord,
     best_trial,
-    missing_seeds,
 )
 from denselab.study.store import Store, open_study
 from denselab.study.summary import RecipeSummary, Spread, Summary, TimeToTarget, summarize
+from denselab.study.tuning import Tuning
 
 __all__ = [
+    "ArmRecord",
+    "BuiltModel",
     "Manifest",
     "Plan",
     "RecipeRecord",
@@ -39,6 +50,8 @@ __all__ = [
     "Summary",
     "TimeToTarget",
     "TrialRecord",
+    "Tuning",
+    "arms_of",
     "best_trial",
     "compare_recipes",
     "default_folder",
@@ -52,6 +65,7 @@ __all__ = [
     "read_predictions",
     "read_study",
     "read_weights",
+    "recipes_of",
     "summarize",
     "with_sources",
 ]

@@ -14,6 +14,7 @@ import numpy as np
 from denselab.data import Dataset
 from denselab.errors import InterruptedTrainingError, UsageError
 from denselab.recipes import Recipe, parameter_count, weights_source
+from denselab.study.arms import missing_seeds, recipes_of
 from denselab.study.hashing import settings_hash
 from denselab.study.manifest import manifest_for
 from denselab.study.plan import Plan, training_order
@@ -24,16 +25,27 @@ from denselab.study.records import (
     ScoresRecord,
     TrialRecord,
     best_trial,
-    missing_seeds,
     trials_of,
 )
 from denselab.study.store import Store, open_study
 from denselab.study.summary import Summary, summarize
+from denselab.study.tuning import DOCUMENT as TUNING_DOCUMENT
+from denselab.study.tuning import (
+    TuningRecord,
+    candidate_rates,
+    rate_record,
+    tuning_name,
+    tuning_records,
+    with_rate,
+)
 
 if TYPE_CHECKING:
     from denselab.training import Progress, RecipeResult, Trial
 
-__all__ = ["compare_recipes", "restored"]
+__all__ = ["DATA_DOCUMENT", "compare_recipes", "restored"]
+
+DATA_DOCUMENT = "data"
+"""Name of the document that holds class names and labels."""
 
 
 def compare_recipes(
@@ -75,8 +87,10 @@ def compare_recipes(
     with open_study(folder, manifest_for(plan, dataset, command=command)) as store:
         work = _Work(plan, dataset, store, progress)
         try:
+            _remember_data(work)
             for recipe in training_order(plan):
-                _complete(recipe, work)
+                _tune(recipe, work)
+                _complete(recipe.name, work)
         except KeyboardInterrupt:
             raise _interrupted(work, command) from None
         return summarize(store.study)
@@ -90,10 +104,61 @@ class _Work:
     progress: "Callable[[Progress], None] | None"
 
 
-def _complete(recipe: Recipe, work: _Work) -> None:
+def _remember_data(work: _Work) -> None:
+    """Puts on record what verdicts and pictures need of the data, so that they need no data."""
+    data = work.dataset
+    known = {
+        "class_names": None if data.class_names is None else list(data.class_names),
+        "test_labels": [] if data.test_y is None else data.test_y.tolist(),
+        "calibration_labels": [] if data.calibration_y is None else data.calibration_y.tolist(),
+    }
+    if work.store.study.documents.get(DATA_DOCUMENT) != known:
+        work.store.put_document(DATA_DOCUMENT, known)
+
+
+def _tune(recipe: Recipe, work: _Work) -> None:
+    """Tries the learning rates of a recipe that have not been tried yet, and keeps each at once."""
+    tuning = work.plan.tuning
+    if tuning is None or recipe.weights_from is not None:
+        return
+    record = tuning_records(work.store.study).get(recipe.name, TuningRecord(recipe.name, ()))
+    wanted, there = candidate_rates(recipe, tuning), {one.learning_rate for one in record.tried}
+    rates = [rate for rate in wanted if rate not in there]
+    if not rates:
+        return
+    from denselab.training import train_rates
+
+    def keep(rate: float, trial: "Trial") -> None:
+        nonlocal record
+        scores = trial.validation
+        tried = rate_record(rate, scores.loss, scores.accuracy, trial.status)
+        record = with_rate(record, tried, wanted)
+        others = work.store.study.documents.get(TUNING_DOCUMENT, {})
+        work.store.put_document(TUNING_DOCUMENT, {**others, recipe.name: record.to_json()})
+
+    train_rates(
+        recipe,
+        work.dataset,
+        rates=rates,
+        seed=tuning.seed,
+        on_trial=keep,
+        on_progress=_marked_as_tuning(work.progress),
+    )
+
+
+def _marked_as_tuning(
+    progress: "Callable[[Progress], None] | None",
+) -> "Callable[[Progress], None] | None":
+    if progress is None:
+        return None
+    return lambda event: progress(event._replace(recipe=tuning_name(event.recipe)))
+
+
+def _complete(name: str, work: _Work) -> None:
     """Does of one recipe what is not done yet: its trials, then its model."""
-    store, settings = work.store, settings_hash(recipe)
-    missing = missing_seeds(work.plan, store.study.trials)[recipe.name]
+    store = work.store
+    recipe = next(one for one in recipes_of(store.study) if one.name == name)
+    settings, missing = settings_hash(recipe), _missing(work)[name]
     if missing:
         result = _train(recipe, missing, work)
         done = RecipeRecord(recipe.name, settings, result.compile_seconds, result.notes)
@@ -101,6 +166,15 @@ def _complete(recipe: Recipe, work: _Work) -> None:
     known = [r for r in store.study.recipes if (r.recipe, r.settings) == (recipe.name, settings)]
     # There is no record where the process was killed between the last trial and this.
     _keep_best(recipe, known[0] if known else RecipeRecord(recipe.name, settings), work)
+
+
+def _missing(work: _Work) -> dict[str, tuple[int, ...]]:
+    """Lists what the command wants and the study, which may want more, does not have yet."""
+    missing = missing_seeds(work.store.study)
+    return {
+        name: tuple(seed for seed in missing[name] if seed in work.plan.seeds)
+        for name in work.plan.names
+    }
 
 
 def _train(recipe: Recipe, seeds: Sequence[int], work: _Work) -> "RecipeResult":
@@ -129,7 +203,7 @@ def _source(recipe: Recipe, seeds: Sequence[int], work: _Work) -> "RecipeResult 
     """Takes the result whose weights a recipe shares out of the store, where it is for sure."""
     if recipe.weights_from is None:
         return None
-    source = weights_source(recipe, work.plan.recipes)
+    source = weights_source(recipe, recipes_of(work.store.study))
     trials = trials_of(source, work.store.study.trials)
     wanted = [trials[seed] for seed in seeds]
     return restored(source, wanted, study=work.store.study, dataset=work.dataset)
@@ -206,8 +280,8 @@ def _recorded(trial: "Trial", *, settings: str, parameters: int) -> TrialRecord:
 
 
 def _interrupted(work: _Work, command: str) -> InterruptedTrainingError:
-    missing = sum(map(len, missing_seeds(work.plan, work.store.study.trials).values()))
-    planned = len(work.plan.recipes) * len(work.plan.seeds)
+    missing = sum(map(len, _missing(work).values()))
+    planned = len(work.plan.names) * len(work.plan.seeds)
     return InterruptedTrainingError(
         f"interrupted; {planned - missing} of {planned} trials are kept in "
         f"{work.store.study.folder}; go on with: {command}"

@@ -12,8 +12,9 @@ from denselab.data import Dataset
 from denselab.errors import CorruptStudyError, UsageError
 from denselab.recipes import Recipe, differences, to_toml
 from denselab.study.environment import hardware, versions
-from denselab.study.plan import Plan
+from denselab.study.plan import BuiltModel, Plan
 from denselab.study.toml import write_toml
+from denselab.study.tuning import Tuning
 
 __all__ = ["MANIFEST_NAME", "Manifest", "Run", "extended", "manifest_for", "parsed", "written"]
 
@@ -115,15 +116,21 @@ def extended(there: Manifest, wanted: Manifest, folder: Path) -> Manifest:
             f"{folder}: holds a study of {old.dataset} ({old.fingerprint[:12]}), not of "
             f"{new.dataset} ({new.fingerprint[:12]}); choose another folder"
         )
+    if old.tuning != new.tuning:
+        raise UsageError(
+            f"{folder}: holds a study {_tuned(old)}, this one is to be {_tuned(new)}; tune the same "
+            "way, or choose another folder"
+        )
     known = {recipe.name: recipe for recipe in old.recipes}
     for recipe in new.recipes:
         _check_same(recipe, known.get(recipe.name, recipe), folder)
     added = tuple(recipe for recipe in new.recipes if recipe.name not in known)
+    models = _extended_models(old, new, folder)
     seeds = tuple(dict.fromkeys((*old.seeds, *new.seeds)))
     runs = tuple(run for run in wanted.runs if not _repeats(run, there.runs))
-    if not added and seeds == old.seeds and not runs:
+    if not added and seeds == old.seeds and models == old.models and not runs:
         return there
-    plan = replace(old, recipes=(*old.recipes, *added), seeds=seeds)
+    plan = replace(old, recipes=(*old.recipes, *added), seeds=seeds, models=models)
     return replace(there, plan=plan, runs=(*there.runs, *runs))
 
 
@@ -152,7 +159,9 @@ def written(manifest: Manifest) -> bytes:
             }
             for run in manifest.runs
         ],
+        **({} if plan.tuning is None else {"tuning": vars(plan.tuning)}),
         "recipes": [tomllib.loads(to_toml(recipe)) for recipe in plan.recipes],
+        **({"models": [vars(model) for model in plan.models]} if plan.models else {}),
     }
     return write_toml(document).encode()
 
@@ -180,6 +189,8 @@ def parsed(data: bytes, path: Path) -> Manifest:
             fingerprint=document["dataset"]["fingerprint"],
             seeds=tuple(document["seeds"]),
             preset=document["preset"],
+            tuning=Tuning(**document["tuning"]) if "tuning" in document else None,
+            models=tuple(BuiltModel(**table) for table in document.get("models", ())),
         )
         runs = tuple(Run(**table) for table in document["runs"])
         return Manifest(document["created"], plan, document["dataset"], runs)
@@ -188,6 +199,21 @@ def parsed(data: bytes, path: Path) -> Manifest:
         raise CorruptStudyError(
             f"{path}: cannot be understood ({reason}); use the version of denselab that wrote it"
         ) from error
+
+
+def _extended_models(old: Plan, new: Plan, folder: Path) -> tuple[BuiltModel, ...]:
+    known = {model.name: model for model in old.models}
+    for model in new.models:
+        if model.name in known and known[model.name].settings != model.settings:
+            raise UsageError(
+                f"{folder}: model {model.name} is built, compiled or trained otherwise than there; "
+                "give it another name, or choose another folder"
+            )
+    return (*old.models, *(model for model in new.models if model.name not in known))
+
+
+def _tuned(plan: Plan) -> str:
+    return "without tuning" if plan.tuning is None else f"tuned over {plan.tuning.rates} rates"
 
 
 def _check_same(recipe: Recipe, there: Recipe, folder: Path) -> None:

@@ -10,10 +10,34 @@ from denselab.errors import UsageError
 from denselab.randomness import check_seed
 from denselab.recipes import Recipe, weights_source
 from denselab.study.hashing import hashed, settings_hash
+from denselab.study.tuning import Tuning
 
-__all__ = ["Plan", "default_folder", "plan_hash", "plan_study", "training_order", "with_sources"]
+__all__ = [
+    "BuiltModel",
+    "Plan",
+    "default_folder",
+    "plan_hash",
+    "plan_study",
+    "training_order",
+    "with_sources",
+]
 
 _MOST_SEEDS = 10_000
+
+
+@dataclass(frozen=True)
+class BuiltModel:
+    """A Keras model that the user builds and compiles, as a study knows it.
+
+    Attributes:
+        name: What it is called.
+        title: What it is, in a line.
+        settings: Hash of its architecture, its compiled settings and how it is trained.
+    """
+
+    name: str
+    title: str
+    settings: str
 
 
 @dataclass(frozen=True)
@@ -26,6 +50,8 @@ class Plan:
         fingerprint: Its fingerprint, test set included.
         seeds: One whole number a trial of each recipe.
         preset: Whose values the recipes have: "published", "tuned", or another word.
+        tuning: How the learning rate of every recipe is chosen first; None keeps the recipes' own.
+        models: Models that the user builds, shown after the recipes; each is compared like a recipe.
 
     Raises:
         UsageError: If there is no recipe or no seed, one of them twice, or a recipe takes its
@@ -37,14 +63,28 @@ class Plan:
     fingerprint: str
     seeds: tuple[int, ...]
     preset: str
+    tuning: Tuning | None = None
+    models: tuple[BuiltModel, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all that is compared, in order."""
+        return tuple(one.name for one in (*self.recipes, *self.models))
 
     def __post_init__(self) -> None:
-        _check_recipes(self.recipes)
+        _check_names(self.names)
+        for recipe in self.recipes:
+            weights_source(recipe, self.recipes)
         _check_seeds(self.seeds)
 
 
 def plan_study(
-    recipes: Sequence[Recipe], dataset: Dataset, *, seeds: Iterable[int], preset: str
+    recipes: Sequence[Recipe],
+    dataset: Dataset,
+    *,
+    seeds: Iterable[int],
+    preset: str,
+    tuning: Tuning | None = None,
 ) -> Plan:
     """Plans a study of some recipes on a data set.
 
@@ -53,6 +93,7 @@ def plan_study(
         dataset: The data, with its test set.
         seeds: One whole number a trial of each recipe.
         preset: Whose values the recipes have.
+        tuning: How learning rates are chosen first; None keeps those of the recipes.
 
     Returns:
         The plan.
@@ -68,7 +109,7 @@ def plan_study(
         ('digits', 6, (0, 1, 2, 3, 4))
     """
     checked = tuple(check_seed(seed) for seed in seeds)
-    return Plan(tuple(recipes), dataset.name, dataset.fingerprint, checked, preset)
+    return Plan(tuple(recipes), dataset.name, dataset.fingerprint, checked, preset, tuning)
 
 
 def with_sources(
@@ -139,7 +180,12 @@ def plan_hash(plan: Plan) -> str:
         not count.
     """
     recipes = sorted([recipe.name, settings_hash(recipe)] for recipe in plan.recipes)
-    return hashed(["plan", 1, plan.fingerprint, recipes, sorted(plan.seeds)])
+    decided: list[object] = ["plan", 1, plan.fingerprint, recipes, sorted(plan.seeds)]
+    if plan.tuning is not None:
+        decided.append(["tuning", plan.tuning.rates, plan.tuning.seed])
+    if plan.models:
+        decided.append(["models", sorted([one.name, one.settings] for one in plan.models)])
+    return hashed(decided)
 
 
 def default_folder(data: str, plan: Plan) -> Path:
@@ -162,20 +208,19 @@ def default_folder(data: str, plan: Plan) -> Path:
     return Path("studies") / f"{clean}-{plan_hash(plan)[:10]}"
 
 
-def _check_recipes(recipes: Sequence[Recipe]) -> None:
-    if not recipes:
+def _check_names(names: Sequence[str]) -> None:
+    if not names:
         raise UsageError("a study of no recipes; give at least one")
     seen: dict[str, str] = {}
-    for recipe in recipes:
+    for name in names:
         # Names become names of files, and some file systems take A for a.
-        folded = recipe.name.casefold()
+        folded = name.casefold()
         if folded in seen:
             raise UsageError(
-                f"recipes {seen[folded]} and {recipe.name}: names must differ, and not in case "
+                f"recipes {seen[folded]} and {name}: names must differ, and not in case "
                 "alone; name each recipe once, or rename one"
             )
-        seen[folded] = recipe.name
-        weights_source(recipe, recipes)
+        seen[folded] = name
 
 
 def _check_seeds(seeds: Sequence[int]) -> None:

@@ -6,21 +6,37 @@ from math import isfinite, nan
 
 from denselab.recipes import Recipe
 from denselab.study.hashing import settings_hash
-from denselab.study.plan import Plan
 
 __all__ = [
     "TRACE_COLUMNS",
+    "ArmRecord",
     "RecipeRecord",
     "ScoresRecord",
     "StoredFile",
     "TrialRecord",
     "best_trial",
-    "missing_seeds",
     "trials_of",
 ]
 
 TRACE_COLUMNS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
 """What is recorded after each epoch; `seconds` counts from the start of the training."""
+
+
+@dataclass(frozen=True)
+class ArmRecord:
+    """One thing that a study compares with others.
+
+    Attributes:
+        name: Its name, which no other arm has.
+        title: What it is, in a line.
+        settings: Hash of its hyper-parameters; trials of other settings under its name do not count.
+        recipe: The recipe with its tuned settings; None for a model that the user built.
+    """
+
+    name: str
+    title: str
+    settings: str
+    recipe: Recipe | None = None
 
 
 @dataclass(frozen=True)
@@ -116,36 +132,20 @@ class RecipeRecord:
     model: StoredFile | None = None
 
 
-def trials_of(recipe: Recipe, trials: Iterable[TrialRecord]) -> dict[int, TrialRecord]:
-    """Picks the trials of a recipe.
+def trials_of(arm: ArmRecord | Recipe, trials: Iterable[TrialRecord]) -> dict[int, TrialRecord]:
+    """Picks the trials of an arm.
 
     Args:
-        recipe: The recipe; trials with other hyper-parameters under its name do not count.
+        arm: The arm, or a recipe with the settings it is trained with; trials with other
+            hyper-parameters under its name do not count.
         trials: All trials of a study.
 
     Returns:
         Seed -> trial.
     """
-    key = (recipe.name, settings_hash(recipe))
+    settings = settings_hash(arm) if isinstance(arm, Recipe) else arm.settings
+    key = (arm.name, settings)
     return {trial.seed: trial for trial in trials if (trial.recipe, trial.settings) == key}
-
-
-def missing_seeds(plan: Plan, trials: Iterable[TrialRecord]) -> dict[str, tuple[int, ...]]:
-    """Lists what is still to be trained.
-
-    Args:
-        plan: What is wanted.
-        trials: What is there.
-
-    Returns:
-        Name of each recipe of the plan -> seeds without a trial.
-    """
-    known = tuple(trials)
-    there = {recipe.name: trials_of(recipe, known) for recipe in plan.recipes}
-    return {
-        name: tuple(seed for seed in plan.seeds if seed not in trials)
-        for name, trials in there.items()
-    }
 
 
 def best_trial(trials: Iterable[TrialRecord]) -> TrialRecord | None:

@@ -6,7 +6,7 @@ from math import isfinite, nan
 from pathlib import Path
 from statistics import fmean, median, stdev
 
-from denselab.study.hashing import settings_hash
+from denselab.study.arms import arms_of
 from denselab.study.reading import Study
 from denselab.study.records import RecipeRecord, TrialRecord, trials_of
 
@@ -185,10 +185,8 @@ def summarize(study: Study) -> Summary:
         The summary.
     """
     plan, run = study.manifest.plan, study.manifest.runs[-1]
-    by_recipe = {
-        recipe.name: _ordered(trials_of(recipe, study.trials), plan.seeds)
-        for recipe in plan.recipes
-    }
+    arms = arms_of(study)
+    by_recipe = {arm.name: _ordered(trials_of(arm, study.trials), plan.seeds) for arm in arms}
     baseline = [t.validation.accuracy for t in by_recipe.get(_BASELINE, ()) if not t.failed]
     target = Spread(tuple(baseline)).mean
     known = {(one.recipe, one.settings): one for one in study.recipes}
@@ -199,12 +197,12 @@ def summarize(study: Study) -> Summary:
         seeds=plan.seeds,
         recipes=tuple(
             _summarize(
-                recipe.name,
-                by_recipe[recipe.name],
-                known=known.get((recipe.name, settings_hash(recipe))),
+                arm.name,
+                by_recipe[arm.name],
+                known=known.get((arm.name, arm.settings)),
                 target=target,
             )
-            for recipe in plan.recipes
+            for arm in arms
         ),
         versions=run.versions,
         hardware=run.hardware,

@@ -14,6 +14,7 @@ from denselab.data import Dataset
 from denselab.errors import UsageError
 from denselab.randomness import generator
 from denselab.recipes import Recipe
+from denselab.study.arms import recipes_of
 from denselab.study.compare import restored
 from denselab.study.reading import Study, read_predictions
 from denselab.study.records import TrialRecord, best_trial, trials_of
@@ -408,7 +409,7 @@ def _has_dropout(recipe: Recipe) -> bool:
 
 
 def _chosen(study: Study, names: Sequence[str]) -> list[Recipe]:
-    trained = {r.name: r for r in study.manifest.plan.recipes if r.weights_from is None}
+    trained = {r.name: r for r in recipes_of(study) if r.weights_from is None}
     for name in names:
         if name not in trained:
             raise UsageError(

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from denselab.errors import UsageError
+from denselab.study.arms import arms_of
 from denselab.study.reading import Study, read_predictions
 from denselab.study.records import TrialRecord, trials_of
 from denselab.study.statistics import (
@@ -105,7 +106,7 @@ def study_question(
         if metric == "accuracy":
             raise UsageError("regression has no accuracy; give metric loss, and a region")
         measure = Measure("squared error", higher_is_better=False)
-    names = [recipe.name for recipe in study.manifest.plan.recipes]
+    names = study.manifest.plan.names
     family = planned_contrasts(names, baseline=baseline, contrasts=contrasts)
     return Question(measure, family, region_for(measure, region), level=level)
 
@@ -136,7 +137,7 @@ def study_arms(
             {seed: score(trial) for seed, trial in trials_of(recipe, study.trials).items()},
             None if rows is None else rows.get(recipe.name),
         )
-        for recipe in study.manifest.plan.recipes
+        for recipe in arms_of(study)
     }
 
 
@@ -164,7 +165,7 @@ def study_rows(
             for seed, trial in trials_of(recipe, study.trials).items()
             if not trial.failed and trial.predictions is not None
         }
-        for recipe in study.manifest.plan.recipes
+        for recipe in arms_of(study)
     }
 
 

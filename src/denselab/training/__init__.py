@@ -10,7 +10,7 @@ from denselab.training.description import CalibrationSlice, ModelDescription
 from denselab.training.loading import LoadedModel, load_model
 from denselab.training.network import build_network, compile_network
 from denselab.training.results import Predictions, Progress, RecipeResult, Scores, Trial
-from denselab.training.train import restore_recipe, score, train_recipe
+from denselab.training.train import restore_recipe, score, train_rates, train_recipe
 
 __all__ = [
     "CalibrationSlice",
@@ -26,5 +26,6 @@ __all__ = [
     "load_model",
     "restore_recipe",
     "score",
+    "train_rates",
     "train_recipe",
 ]

@@ -7,7 +7,7 @@ predict validation and test rows, and hand back trials.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -20,9 +20,12 @@ from denselab.training.network import build_network, compile_network
 from denselab.training.results import Predictions, Progress, RecipeResult, Scores, Trial
 from denselab.training.saving import INPUT_MEAN, INPUT_SCALE, named_weights, set_named_weights
 
-__all__ = ["restore_recipe", "score", "train_recipe"]
+__all__ = ["restore_recipe", "score", "train_rates", "train_recipe"]
 
 Splits = list[tuple[np.ndarray, np.ndarray]]
+
+_UNSEEN = Scores(float("nan"), float("nan"))
+"""The scores of test rows that nobody looks at."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,10 +35,12 @@ class Reporting:
     Attributes:
         on_trial: Called with each trial as soon as it is done and scored.
         on_progress: Called every second or two.
+        on_place: Called with each trial and its place among the members.
     """
 
     on_trial: Callable[[Trial], None] | None = None
     on_progress: Callable[[Progress], None] | None = None
+    on_place: Callable[[int, Trial], None] | None = None
 
 
 def train_recipe(
@@ -81,6 +86,67 @@ def train_recipe(
     return _train(recipe, dataset, splits, seeds=seeds, report=report)
 
 
+def train_rates(
+    recipe: Recipe,
+    dataset: Dataset,
+    *,
+    rates: Sequence[float],
+    seed: int,
+    on_trial: Callable[[float, Trial], None],
+    on_progress: Callable[[Progress], None] | None = None,
+) -> None:
+    """Trains one recipe with several learning rates, side by side in one program.
+
+    All members have the same seed, and so the same split, first weights and order. No test row is
+    looked at.
+
+    Args:
+        recipe: What to train; its own learning rate does not count.
+        dataset: Classification data.
+        rates: Learning rates; with a schedule its highest value.
+        seed: The seed.
+        on_trial: Called with each rate and its trial, as soon as it is done; a trial holds no test
+            scores and no predictions.
+        on_progress: Called every second or two.
+
+    Raises:
+        UsageError: If the data has no classes, or the recipe trains nothing.
+        KeyboardInterrupt: After Ctrl-C; what was done has been handed to `on_trial`.
+
+    Example:
+        >>> from denselab.data import load
+        >>> from denselab.recipes import load_recipe
+        >>> short = load_recipe("plain", preset="tuned", settings=["network.depth=2", "training.epochs=5"])
+        >>> found = {}
+        >>> train_rates(short, load("digits"), rates=[1e-6, 1e-3], seed=0, on_trial=found.__setitem__)
+        >>> found[1e-6].validation.accuracy < found[1e-3].validation.accuracy
+        True
+    """
+    _check_classes(dataset)
+    if recipe.weights_from is not None:
+        raise UsageError(
+            f"recipe {recipe.name} trains nothing; tune {recipe.weights_from}, whose weights it takes"
+        )
+    claim_cores()
+    unseen = dataclasses.replace(
+        dataset,
+        test_x=None,
+        test_y=None,
+        calibration_x=None,
+        calibration_y=None,
+    )
+    seeds = [seed] * len(rates)
+    places: dict[int, float] = dict(enumerate(rates))
+    _train(
+        recipe,
+        unseen,
+        _splits(recipe, unseen, seeds),
+        seeds=seeds,
+        report=Reporting(None, on_progress, lambda place, t: on_trial(places[place], t)),
+        scalars={_rate_path(recipe): list(rates)},
+    )
+
+
 def restore_recipe(recipe: Recipe, dataset: Dataset, trials: Sequence[Trial]) -> RecipeResult:
     """Rebuilds the result of a recipe from trials that were stored.
 
@@ -118,7 +184,13 @@ def score(probabilities: np.ndarray, labels: np.ndarray) -> Scores:
 
 
 def _train(
-    recipe: Recipe, dataset: Dataset, splits: Splits, *, seeds: Sequence[int], report: Reporting
+    recipe: Recipe,
+    dataset: Dataset,
+    splits: Splits,
+    *,
+    seeds: Sequence[int],
+    report: Reporting,
+    scalars: Mapping[str, Sequence[float]] | None = None,
 ) -> RecipeResult:
     x = dataset.x.reshape(dataset.n, -1)
     standard = recipe.preprocessing.scaling == "standard"
@@ -130,6 +202,8 @@ def _train(
         trials[place] = scorer(member, splits[place][1])
         if report.on_trial is not None:
             report.on_trial(trials[place])
+        if report.on_place is not None:
+            report.on_place(place, trials[place])
 
     def progress(place: int, epoch: int) -> None:
         if report.on_progress is not None:
@@ -148,6 +222,7 @@ def _train(
         patience=training.patience if training.early_stopping else None,
         restore_best=training.restore_best,
         plateau=_plateau(recipe),
+        scalars=scalars,
         on_member=done,
         on_progress=progress,
     )
@@ -178,14 +253,8 @@ class _Scorer:
 
     def __call__(self, member: Member, rows: np.ndarray) -> Trial:
         data, recipe = self._dataset, self._recipe
-        assert data.test_x is not None
-        assert data.test_y is not None
         (validation,) = self._predict([member], data.x.reshape(data.n, -1)[rows])
-        (test,) = self._predict([member], data.test_x.reshape(len(data.test_x), -1))
-        calibration = test[:0]
-        if data.calibration_x is not None:
-            slice_x = data.calibration_x.reshape(len(data.calibration_x), -1)
-            (calibration,) = self._predict([member], slice_x)
+        kept = self._predictions(member)
         trains = recipe.weights_from is None
         return Trial(
             recipe=recipe.name,
@@ -194,11 +263,21 @@ class _Scorer:
             trace=member.trace if trains else {},
             best_epoch=member.best_epoch if recipe.training.restore_best else member.epochs - 1,
             validation=score(validation, data.y[rows]),
-            test=score(test, data.test_y),
+            test=_UNSEEN if data.test_y is None else score(kept.test, data.test_y),
             weights=self._named(member),
             seconds=float(member.trace["seconds"][-1]) if trains else 0.0,
-            predictions=Predictions(test, calibration),
+            predictions=kept,
         )
+
+    def _predictions(self, member: Member) -> Predictions:
+        """Predicts test rows and calibration slice, as far as there are any."""
+        data, tables = self._dataset, []
+        for x in (data.test_x, data.calibration_x):
+            if x is None:
+                tables.append(np.zeros((0, data.classes or 1), np.float32))
+            else:
+                tables += self._predict([member], x.reshape(len(x), -1))
+        return Predictions(*tables)
 
     def member(self, trial: Trial) -> Member:
         """Makes a member of a trial's weights."""
@@ -236,6 +315,18 @@ def _network(recipe: Recipe, dataset: Dataset, *, predicting: bool = False) -> k
     return build_network(recipe, features=dataset.features, classes=dataset.classes or 1)
 
 
+def _rate_path(recipe: Recipe) -> str:
+    """Names the attribute that holds a recipe's learning rate, as the engine finds it."""
+    schedule = recipe.schedule
+    if schedule.kind == "one_cycle":
+        return "optimizer.schedule.peak_rate"
+    if schedule.kind == "cosine" and schedule.warmup_fraction:
+        return "optimizer.schedule.warmup_target"
+    if schedule.kind in ("exponential", "cosine"):
+        return "optimizer.schedule.initial_learning_rate"
+    return "optimizer.learning_rate"
+
+
 def _plateau(recipe: Recipe) -> Plateau | None:
     schedule = recipe.schedule
     if schedule.kind != "reduce_on_plateau":
@@ -261,11 +352,15 @@ def _splits(recipe: Recipe, dataset: Dataset, seeds: Sequence[int]) -> Splits:
     ]
 
 
-def _check(recipe: Recipe, dataset: Dataset, source: RecipeResult | None) -> None:
+def _check_classes(dataset: Dataset) -> None:
     if dataset.classes is None:
         raise UsageError(
             f"{dataset.name} has the task regression; recipes train classifiers, give data with classes"
         )
+
+
+def _check(recipe: Recipe, dataset: Dataset, source: RecipeResult | None) -> None:
+    _check_classes(dataset)
     if dataset.test_x is None:
         raise UsageError(
             f"{dataset.name} has no test set; call denselab.data.hold_out_test on it first"
