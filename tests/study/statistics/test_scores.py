@@ -142,5 +142,5 @@ def test_a_file_far_too_large_is_refused_unread(tmp_path):
     with path.open("wb") as file:
         file.truncate(2**30)
 
-    with pytest.raises(DataError, match="more than 128 MiB"):
+    with pytest.raises(DataError, match="more than 32 MiB"):
         read_scores(path)

@@ -22,7 +22,7 @@ DEFAULT_METRIC = "accuracy"
 _COLUMNS = ("arm", "seed", "score")
 _OPTIONAL = ("metric", "row")
 _FAILED = "failed"
-_MOST_BYTES = 128 * 2**20
+_MOST_BYTES = 32 * 2**20
 _ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|.)")
 _WHOLE = re.compile(r"[+-]?\d{1,18}")
 
@@ -99,7 +99,7 @@ def _text(path: Path) -> str:
         raise DataError(f"{path}: no such file; give a CSV file with columns arm, seed, score")
     if path.stat().st_size > _MOST_BYTES:
         raise DataError(
-            f"{path}: has more than 128 MiB; give fewer scores, one a trial and not one a row"
+            f"{path}: has more than 32 MiB; give fewer scores, one a trial and not one a row"
         )
     data = path.read_bytes()
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data:
