@@ -7,7 +7,8 @@ import pytest
 
 from denselab.engine import Plateau, narrow, train_population
 from denselab.engine.member import build_member
-from denselab.engine.program import Constants, Program, Run
+from denselab.engine.program import Program
+from denselab.engine.state import Constants, Run
 from denselab.randomness import key_data
 
 EPOCHS = 8  # of 7 steps each: 56 in all

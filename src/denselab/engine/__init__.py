@@ -6,12 +6,14 @@ import sys
 if "keras" not in sys.modules:  # where Keras already runs, its backend is the user's choice
     os.environ.setdefault("KERAS_BACKEND", "jax")
 
+from denselab.engine.averaging import Averaging
 from denselab.engine.platform import claim_cores
 from denselab.engine.population import Member, Options, Population, train_population
 from denselab.engine.prediction import Predictor
 from denselab.engine.stopping import Plateau
 
 __all__ = [
+    "Averaging",
     "Member",
     "Options",
     "Plateau",

@@ -2,7 +2,7 @@
 
 import contextlib
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -21,6 +21,7 @@ __all__ = [
     "model_state",
     "own_randomness",
     "set_weights",
+    "start_from",
 ]
 
 
@@ -124,6 +125,30 @@ def set_weights(model: keras.Model, trainable: list[Any], non_trainable: list[An
     for variables, values in ((model.trainable_variables, trainable), (others, non_trainable)):
         for variable, value in zip(variables, values, strict=True):
             variable.assign(jax.numpy.asarray(value))
+
+
+def start_from(model: keras.Model, trainable: Sequence[Any], non_trainable: Sequence[Any]) -> None:
+    """Puts weights of another training into a model that is about to train.
+
+    Args:
+        model: A model from `build_member`.
+        trainable: Arrays in the order of `model.trainable_variables`.
+        non_trainable: Arrays in the order of `model.non_trainable_variables` without seed generators.
+
+    Raises:
+        UsageError: If number or shapes do not fit.
+    """
+    others = [variable for variable in model.non_trainable_variables if not is_seed(variable)]
+    wanted = [tuple(v.shape) for v in (*model.trainable_variables, *others)]
+    came = [np.shape(value) for value in (*trainable, *non_trainable)]
+    if came != wanted:
+        odd = next((pair for pair in zip(came, wanted, strict=False) if pair[0] != pair[1]), None)
+        what = f"a shape {odd[0]} where {odd[1]} belongs" if odd else f"{len(came)} arrays"
+        raise UsageError(
+            f"initial_weights hold {what}; this model has {len(wanted)} weights, "
+            "give those of a member of the same network"
+        )
+    set_weights(model, list(trainable), list(non_trainable))
 
 
 def _check(model: Any) -> None:

@@ -1,17 +1,19 @@
 """Members one at a time on each CPU device, as many side by side as there are devices."""
 
+import functools
 import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import numpy as np
 
 from denselab.engine.platform import Device, compiler_options
-from denselab.engine.program import RUNNING, Constants, MemberState, Program, Shared
+from denselab.engine.program import Program
+from denselab.engine.state import RUNNING, Constants, MemberState, Shared, Weights
 
 __all__ = ["compile_segment", "train_members"]
 
@@ -21,9 +23,18 @@ _FIRST_BUDGET = 64
 Work: TypeAlias = tuple[int, MemberState, Constants]
 """A member's place in the population, its state and its constants."""
 
-AfterSegment: TypeAlias = Callable[[int, MemberState, float], tuple[bool, Callable[[], None]]]
-"""Called on a device's thread after every segment with place, state and seconds. It says whether to stop the
-member, and what to do about it on the caller's thread."""
+AfterSegment: TypeAlias = Callable[
+    [int, MemberState, float, Callable[[], Weights]], tuple[bool, Callable[[], None]]
+]
+"""Called on a device's thread after every segment with place, state, seconds, and what gives the final weights if
+this was the member's last. It says whether to stop the member, and what to do about it on the caller's thread."""
+
+
+class Executable(NamedTuple):
+    """The program compiled for one device: `Program.segment`, and `Program.finish`."""
+
+    segment: Any
+    finish: Any
 
 
 def compile_segment(
@@ -31,7 +42,7 @@ def compile_segment(
     example: tuple[MemberState, Constants],
     shared: Shared,
     devices: Sequence[Device],
-) -> list[Any]:
+) -> list[Executable]:
     """Compiles the program once for every device, side by side.
 
     Args:
@@ -44,6 +55,7 @@ def compile_segment(
         One executable a device.
     """
     segment = jax.jit(program.segment, donate_argnums=0, compiler_options=compiler_options())
+    finish = jax.jit(program.finish, compiler_options=compiler_options())
 
     def lower(device: Device) -> Any:
         where = jax.sharding.SingleDeviceSharding(device)
@@ -51,17 +63,22 @@ def compile_segment(
             lambda a: jax.ShapeDtypeStruct(np.shape(a), a.dtype, sharding=where),
             (*example, shared, np.int32(1)),
         )
-        return segment.lower(*shapes)
+        lowered = finish.lower(*shapes[:3]) if program.finishes else None
+        return segment.lower(*shapes), lowered
 
     lowered = [
         lower(device) for device in devices
     ]  # tracing holds Python's lock, compiling does not
+
+    def compiled(pair: tuple[Any, Any]) -> Executable:
+        return Executable(pair[0].compile(), pair[1].compile() if pair[1] else program.finish)
+
     with ThreadPoolExecutor(len(devices)) as pool:
-        return list(pool.map(lambda one: one.compile(), lowered))
+        return list(pool.map(compiled, lowered))
 
 
 def train_members(
-    executables: Sequence[Any],
+    executables: Sequence[Executable],
     shared: Shared,
     devices: Sequence[Device],
     *,
@@ -87,7 +104,7 @@ def train_members(
     stop = threading.Event()
     events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
 
-    def serve(executable: Any, device: Device) -> None:
+    def serve(executable: Executable, device: Device) -> None:
         try:
             on_device = jax.device_put(shared, device)
             while not stop.is_set():
@@ -131,16 +148,17 @@ def _handle(events: queue.SimpleQueue[Callable[[], None] | None], open_devices: 
 
 
 def _run(
-    executable: Any, member: tuple[Any, ...], shared: Any, *, control: tuple[Any, ...]
+    executable: Executable, member: tuple[Any, ...], shared: Any, *, control: tuple[Any, ...]
 ) -> None:
     place, state, constants = member
     after, stop, events, pace = control
     while not stop.is_set():
         began = time.perf_counter()
-        state = executable(state, constants, shared, pace.budget)
+        state = executable.segment(state, constants, shared, pace.budget)
         running = int(state.status) == RUNNING
         seconds = time.perf_counter() - began
-        stopped, event = after(place, state, seconds)
+        finish = functools.partial(executable.finish, state, constants, shared)
+        stopped, event = after(place, state, seconds, finish)
         events.put(event)
         if stopped or not running:
             return

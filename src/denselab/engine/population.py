@@ -10,25 +10,28 @@ import jax
 import keras
 import numpy as np
 
-from denselab.engine.member import build_member, is_seed, set_weights
+from denselab.engine.averaging import Averaging
+from denselab.engine.member import build_member, is_seed, set_weights, start_from
 from denselab.engine.narrow import compile_segment, train_members
 from denselab.engine.platform import claim_cores, devices, self_test
-from denselab.engine.program import (
+from denselab.engine.program import Program
+from denselab.engine.rows import shared_arrays, splits_of
+from denselab.engine.scalars import initial_state
+from denselab.engine.state import (
     DIVERGED,
     FINISHED,
     RUNNING,
     STOPPED,
     Constants,
     MemberState,
-    Program,
     Run,
     Shared,
+    Weights,
 )
-from denselab.engine.scalars import initial_state
 from denselab.engine.stopping import Plateau
 from denselab.engine.wide import train_wide
 from denselab.errors import UsageError
-from denselab.randomness import check_seed, generator, key_data
+from denselab.randomness import check_seed, key_data
 
 __all__ = ["Member", "Options", "Population", "train_population"]
 
@@ -44,9 +47,14 @@ class Options(TypedDict, total=False):
         patience: Epochs without a better validation loss before a member stops; None never stops.
         restore_best: End with the weights of the best epoch; False.
         plateau: A rule that reduces the learning rate; None.
+        averaging: From which epoch on weights are averaged (stochastic weight averaging); None. The statistics of
+            BatchNormalization are collected anew under the average.
+        recalibrate: Whether they are in any case, as they should be where the optimizer has `use_ema=True`; False.
         validation_fraction: Share of the rows that each member holds out by its own seed; 0.
         splits: Training and validation rows of each member, instead of `validation_fraction`.
         standardizations: Mean and scale of each member, applied to x inside the step: (x - mean) * scale.
+        initial_weights: Trainable and other weights that each member starts from, as `Member` holds them; its own by
+            its seed.
         scalars: Attribute path -> one value a member, such as {"optimizer.learning_rate": [1e-3, 1e-2]}.
         on_epoch: Called after every epoch with place, epoch and logs, on the thread of the member's device;
             True stops that member.
@@ -61,9 +69,12 @@ class Options(TypedDict, total=False):
     patience: int | None
     restore_best: bool
     plateau: Plateau | None
+    averaging: Averaging | None
+    recalibrate: bool
     validation_fraction: float
     splits: Sequence[tuple[Any, Any]] | None
     standardizations: Sequence[tuple[Any, Any]] | None
+    initial_weights: Sequence[tuple[Sequence[Any], Sequence[Any]]] | None
     scalars: Mapping[str, Sequence[float]] | None
     on_epoch: Callable[[int, int, dict[str, float]], bool | None] | None
     on_member: Callable[[int, "Member"], None] | None
@@ -191,6 +202,11 @@ def train_population(
     seeds = [check_seed(seed) for seed in seeds]
     if not seeds:
         raise UsageError("seeds is empty; give at least one whole number")
+    initial = options.get("initial_weights")
+    if initial is not None and len(initial) != len(seeds):
+        raise UsageError(
+            f"initial_weights are those of {len(initial)} members for {len(seeds)} seeds; give one for each seed"
+        )
     run = Run(
         **{
             field.name: options[field.name]
@@ -198,10 +214,10 @@ def train_population(
             if field.name in options
         }
     )
-    shared = _shared(x, y)
+    shared = shared_arrays(x, y)
     size = jax.tree.leaves(shared.x)[0].shape[0]
     example = jax.tree.map(lambda a: a[:1], tuple(shared))
-    splits = _splits(seeds, size, options)
+    splits = splits_of(seeds, size, options)
     models = (build_member(build_model, seed, example) for seed in seeds)
     template = next(models)
     program = Program(template, run, len(splits[0][0]), len(splits[0][1]))
@@ -252,7 +268,7 @@ class _Recorder:
         self._clock: dict[int, list[tuple[float, float]]] = {}
 
     def after(
-        self, place: int, state: MemberState, seconds: float
+        self, place: int, state: MemberState, seconds: float, finish: Callable[[], Weights]
     ) -> tuple[bool, Callable[[], None]]:
         """Notes a segment; says whether a hook wants the member stopped, and what is left to tell."""
         clock = self._clock.setdefault(place, [(0.0, 0.0)])
@@ -260,7 +276,8 @@ class _Recorder:
         seen = int(clock[-1][0])
         clock.append((epoch + int(state.step) / self._steps, clock[-1][1] + seconds))
         stopped = self._hook(place, state, seen, epoch)
-        member = self._member(place, state) if status != RUNNING or stopped else None
+        done = status != RUNNING or stopped
+        member = self._member(place, state, finish()) if done else None
         return stopped, lambda: self._tell(place, epoch, member)
 
     def _tell(self, place: int, epoch: int, member: Member | None) -> None:
@@ -282,25 +299,21 @@ class _Recorder:
         ]
         return any(calls)
 
-    def _member(self, place: int, state: MemberState) -> Member:
+    def _member(self, place: int, state: MemberState, weights: Weights) -> Member:
         epochs = int(state.epoch)
         trace = {name: np.asarray(values)[:epochs] for name, values in state.trace.items()}
         progress, seconds = np.array(self._clock[place]).T
         trace["seconds"] = np.interp(np.arange(1, epochs + 1), progress, seconds)
-        restored = self._run.restore_best and int(state.patience.best_epoch) >= 0
-        weights = (
-            state.best
-            if restored and state.best
-            else (state.model.trainable, state.model.non_trainable)
-        )
-        others = [v for v, seed in zip(weights[1], self._is_seed, strict=True) if not seed]
+        others = [
+            v for v, seed in zip(weights.non_trainable, self._is_seed, strict=True) if not seed
+        ]
         standardizations = self.options.get("standardizations")
         return Member(
             seed=self._seeds[place],
             status=_STATUS.get(int(state.status), "stopped"),
             trace=trace,
             best_epoch=int(state.patience.best_epoch),
-            trainable=[np.array(value) for value in weights[0]],
+            trainable=[np.array(value) for value in weights.trainable],
             non_trainable=[np.array(value) for value in others],
             standardization=standardizations[place] if standardizations else None,
         )
@@ -311,6 +324,9 @@ def _start(
 ) -> tuple[MemberState, Constants]:
     place, seed, options = who
     scalars = {path: values[place] for path, values in (options.get("scalars") or {}).items()}
+    initial = options.get("initial_weights")
+    if initial is not None:
+        start_from(model, *initial[place])
     state, remaining = initial_state(model, scalars)
     standardizations = options.get("standardizations")
     train_rows, validation_rows = split
@@ -322,49 +338,6 @@ def _start(
         scalars=remaining,
     )
     return program.start(state), constants
-
-
-def _splits(
-    seeds: Sequence[int], size: int, options: Options
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    splits = options.get("splits")
-    if splits is None:
-        held_out = round(size * options.get("validation_fraction", 0.0))
-        shuffled = [generator(seed, "split").permutation(size) for seed in seeds]
-        splits = [(np.sort(rows[held_out:]), np.sort(rows[:held_out])) for rows in shuffled]
-    checked = [tuple(np.asarray(rows, np.int32) for rows in split) for split in splits]
-    sizes = {tuple(len(rows) for rows in split) for split in checked}
-    if len(checked) != len(seeds) or len(sizes) != 1:
-        raise UsageError(
-            f"splits must hold one (training rows, validation rows) for each of {len(seeds)} seeds, all of the same "
-            f"sizes; it holds {len(checked)} of sizes {sorted(sizes)}"
-        )
-    for train_rows, validation_rows in checked:
-        rows = np.concatenate([train_rows, validation_rows])
-        if not len(train_rows) or rows.min() < 0 or rows.max() >= size:
-            raise UsageError(f"a split has no training rows or names rows outside 0 to {size - 1}")
-    return checked  # pyright: ignore[reportReturnType]
-
-
-def _shared(x: Any, y: Any) -> Shared:
-    shared = Shared(*(jax.tree.map(_plain, part) for part in (x, y)))
-    sizes = {array.shape[0] if array.ndim else 0 for array in jax.tree.leaves(shared)}
-    if len(sizes) != 1 or 0 in sizes:
-        raise UsageError(
-            f"x and y must have the same number of rows, at least 1; they have {sorted(sizes)}"
-        )
-    return shared
-
-
-def _plain(array: Any) -> np.ndarray:
-    """Narrows 64-bit numbers, which JAX does not keep, and refuses what is not numeric."""
-    array = np.asarray(array)
-    if array.dtype.kind not in "biuf":
-        raise UsageError(f"x and y must be numbers, not dtype {array.dtype}; encode them first")
-    narrower = {"int64": np.int32, "uint64": np.uint32, "float64": np.float32}
-    return np.ascontiguousarray(
-        array.astype(narrower.get(array.dtype.name, array.dtype), copy=False)
-    )
 
 
 def _check_options(options: Mapping[str, Any]) -> None:

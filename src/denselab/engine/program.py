@@ -6,7 +6,7 @@ very functions `fit` runs, on arrays instead of variables. `segment` trains one 
 """
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,91 +14,35 @@ import keras
 import numpy as np
 from keras.src.backend import StatelessScope
 
+from denselab.engine.averaging import (
+    AverageState,
+    batch_normalizations,
+    exponential_average,
+    include,
+    keeps_exponential_average,
+    recalibrated,
+)
 from denselab.engine.member import ModelState
 from denselab.engine.scalars import set_scalars
+from denselab.engine.state import (
+    DIVERGED,
+    FINISHED,
+    RUNNING,
+    STOPPED,
+    Constants,
+    EpochData,
+    MemberState,
+    Run,
+    Shared,
+    Weights,
+)
 from denselab.engine.stopping import Patience, Plateau, PlateauState, improve, reduce_rate
 from denselab.errors import UsageError
 
-__all__ = [
-    "DIVERGED",
-    "FINISHED",
-    "RUNNING",
-    "STOPPED",
-    "Constants",
-    "EpochData",
-    "MemberState",
-    "Program",
-    "Run",
-    "Shared",
-    "prepare",
-]
-
-RUNNING, FINISHED, STOPPED, DIVERGED = range(4)
+__all__ = ["Program", "prepare"]
 
 _VALIDATION_CHUNK = 512
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """How long and in what portions a population trains; the same for all members of one program.
-
-    Attributes:
-        epochs: Passes over the training rows, at most.
-        batch_size: Rows a step; the last batch of an epoch may be shorter.
-        patience: Epochs without a better validation loss before a member stops; None never stops.
-        restore_best: Whether a member ends with the weights of its best epoch instead of its last.
-        plateau: A rule that reduces the learning rate, or None.
-    """
-
-    epochs: int = 50
-    batch_size: int = 32
-    patience: int | None = None
-    restore_best: bool = False
-    plateau: Plateau | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "patience"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int | np.integer) or value < 1):
-                raise UsageError(f"{name} must be a whole number of at least 1, not {value!r}")
-
-
-class Shared(NamedTuple):
-    """Arrays that all members read: features and targets as they came, rows first."""
-
-    x: Any
-    y: Any
-
-
-class Constants(NamedTuple):
-    """What one member keeps for its whole training."""
-
-    order_key: Any
-    train_rows: Any
-    validation_rows: Any | None
-    standardization: tuple[Any, Any] | None
-    scalars: dict[str, Any]
-
-
-class EpochData(NamedTuple):
-    """What one member trains on in one epoch: its constants, the data and its row numbers in order."""
-
-    constants: Constants
-    shared: Shared
-    order: Any
-
-
-class MemberState(NamedTuple):
-    """All that changes while one member trains; saving it is enough to go on bit by bit."""
-
-    model: ModelState
-    best: tuple[list[Any], list[Any]] | None
-    patience: Patience
-    plateau: PlateauState
-    epoch: Any
-    step: Any
-    status: Any
-    trace: dict[str, Any]
+_RECALIBRATION_CHUNK = 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,6 +88,9 @@ class Program:
             step=zero,
             status=np.int32(RUNNING),
             trace={name: blank.copy() for name in self._trace_names()},
+            average=AverageState(zero, [np.zeros_like(weight) for weight in state.trainable])
+            if self.run.averaging
+            else None,
         )
 
     def segment(
@@ -261,7 +208,59 @@ class Program:
             status = jnp.where((patience.wait >= run.patience) & (epoch > 0), STOPPED, status)
         status = jnp.where(jnp.isfinite(logs["loss"]), status, DIVERGED).astype(jnp.int32)
         step = jnp.zeros_like(state.step)
-        return MemberState(model, best, patience, plateau, epoch + 1, step, status, trace)
+        average = state.average
+        if average is not None and run.averaging is not None:
+            due = epoch >= run.averaging.start_epoch
+            average = include(average, state.model.trainable, due=due)
+        return MemberState(model, best, patience, plateau, epoch + 1, step, status, trace, average)
+
+    @property
+    def finishes(self) -> bool:
+        """Whether a member's last weights are not yet its final ones."""
+        return (
+            self.run.averaging is not None
+            or self.run.recalibrate
+            or keeps_exponential_average(self.model)
+        )
+
+    def finish(self, state: MemberState, constants: Constants, shared: Shared) -> Weights:
+        """Gives a member its final weights, in the order in which `fit` and its callbacks do.
+
+        The optimizer's exponential average comes first; the weights of the best epoch replace it, as under
+        `keras.callbacks.EarlyStopping`; so does the average over epochs; then come the statistics.
+
+        Args:
+            state: The member after its last epoch.
+            constants: Its rows and scalars.
+            shared: The data.
+
+        Returns:
+            The final weights.
+        """
+        model, run, average = state.model, self.run, state.average
+        if not self.finishes:
+            restored = state.best if int(state.patience.best_epoch) >= 0 else None
+            return Weights(*(restored or (model.trainable, model.non_trainable)))
+        trainable = exponential_average(self.model, model.trainable, model.optimizer)
+        weights, due = (trainable, model.non_trainable), run.recalibrate
+        if state.best is not None:
+            found = state.patience.best_epoch >= 0
+            weights = jax.lax.cond(found, lambda: state.best, lambda: weights)
+        if average is not None:
+            taken = average.count > 0
+            averaged = jax.lax.cond(taken, lambda: average.means, lambda: weights[0])
+            weights, due = (averaged, weights[1]), run.recalibrate | taken
+        if not (run.recalibrate or average) or not batch_normalizations(self.model):
+            return Weights(*weights)
+        with set_scalars(self.model, constants.scalars):
+            fresh = recalibrated(
+                self.model,
+                *weights,
+                rows=constants.train_rows,
+                batch_size=max(_RECALIBRATION_CHUNK, run.batch_size),
+                features=lambda rows: self._batch(EpochData(constants, shared, rows), rows)[0],
+            )
+        return Weights(weights[0], jax.lax.cond(due, lambda: fresh, lambda: weights[1]))
 
     def _reduce(
         self, rule: Plateau, state: MemberState, monitored: Any

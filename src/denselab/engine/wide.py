@@ -1,5 +1,6 @@
 """All members as one wide `vmap` on an accelerator, in widths padded to powers of two."""
 
+import functools
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,8 @@ import numpy as np
 
 from denselab.engine.narrow import AfterSegment, Work
 from denselab.engine.platform import Device, compiler_options
-from denselab.engine.program import RUNNING, Constants, EpochData, MemberState, Program, Shared
+from denselab.engine.program import Program
+from denselab.engine.state import RUNNING, Constants, EpochData, MemberState, Shared, Weights
 
 __all__ = ["train_wide"]
 
@@ -50,13 +52,14 @@ def train_wide(
             executable = wide.compiled(states, constants)
             began = time.perf_counter()
             states = executable(states, constants, wide.shared, np.int32(epoch))
-            small = jax.tree.map(np.asarray, states._replace(model=None, best=None))
+            small = jax.tree.map(np.asarray, states._replace(model=None, best=None, average=None))
             share = (time.perf_counter() - began) / running.sum()
             epoch += 1
             for i in map(int, np.flatnonzero(running)):
                 done = bool(small.status[i] != RUNNING)
                 member = _member_state(states, small, i, whole=done or hooked)
-                stopped, event = after(int(places[i]), member, share)
+                finish = functools.partial(wide.finish, member, constants, i)
+                stopped, event = after(int(places[i]), member, share, finish)
                 event()
                 running[i] = not (done or stopped)
             states = states._replace(status=_marked(states.status, running))
@@ -74,6 +77,8 @@ class _Wide:
         self.compile_seconds = 0.0
         self._compiled: dict[int, Any] = {}
         self._program = program
+        compiled = jax.jit(program.finish, compiler_options=compiler_options())
+        self._finish = compiled if program.finishes else program.finish
 
     def compiled(self, states: MemberState, constants: Constants) -> Any:
         """Gives the executable that trains all running members of this width for one epoch."""
@@ -85,6 +90,10 @@ class _Wide:
             self._compiled[width] = lowered.compile()
             self.compile_seconds += time.perf_counter() - began
         return self._compiled[width]
+
+    def finish(self, member: MemberState, constants: Constants, place: int) -> Weights:
+        """Gives the final weights of the member at a place."""
+        return self._finish(member, jax.tree.map(lambda a: a[place], constants), self.shared)
 
     def _epoch(
         self, states: MemberState, constants: Constants, shared: Shared, epoch: Any
@@ -111,8 +120,10 @@ def _member_state(
     member = jax.tree.map(lambda a: a[place], small)
     if not whole:
         return member
-    model, best = jax.tree.map(lambda a: a[place], (states.model, states.best))
-    return member._replace(model=model, best=best)
+    model, best, average = jax.tree.map(
+        lambda a: a[place], (states.model, states.best, states.average)
+    )
+    return member._replace(model=model, best=best, average=average)
 
 
 def _bucket(count: int) -> int:
