@@ -1,0 +1,159 @@
+"""From a chart to a file: one look, in light and in dark, written whole or not at all."""
+
+import html
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from denselab.errors import UsageError
+
+if TYPE_CHECKING:
+    import altair
+
+__all__ = ["FORMATS", "GREY", "PALETTE", "chart_html", "chart_png", "chart_svg", "save_chart"]
+
+FORMATS = (".png", ".svg", ".html")
+
+PALETTE = ("#7d8590", "#c27c00", "#2f81e0", "#1a9868", "#8b6fd8", "#d0507e", "#c8562c")
+"""Colours that stand at least 3:1 off white and off near-black."""
+
+GREY = PALETTE[0]
+
+_PAPER, _INK, _FAINT, _LINE = "#ffffff", "#1f2328", "#59636e", "#d7dce2"
+_DARK = {_PAPER: "#0d1117", _INK: "#e6edf3", _FAINT: "#9da7b3", _LINE: "#30363d"}
+"""What each colour of the light look becomes in the dark one; the palette stays."""
+
+_FONT = "Helvetica, Arial, sans-serif"
+_SCALE = 2.0
+
+
+def chart_svg(chart: "altair.TopLevelMixin") -> str:
+    """Draws a chart as SVG that follows the reader's light or dark preference.
+
+    Args:
+        chart: The chart.
+
+    Returns:
+        The text of a picture that needs no other file.
+    """
+    import vl_convert
+
+    svg = vl_convert.vegalite_to_svg(_look(chart), allowed_base_urls=[])
+    rules = "".join(
+        f'[{kind}="{light}"]{{{kind}:{dark}}}'
+        for light, dark in _DARK.items()
+        for kind in ("fill", "stroke")
+    )
+    head, mark, rest = svg.partition(">")
+    return f"{head}{mark}<style>@media (prefers-color-scheme:dark){{{rules}}}</style>{rest}"
+
+
+def chart_png(chart: "altair.TopLevelMixin", *, dark: bool = False) -> bytes:
+    """Draws a chart as PNG, at twice its size.
+
+    Args:
+        chart: The chart.
+        dark: Whether to draw it for a dark page.
+
+    Returns:
+        The bytes of the picture.
+    """
+    import vl_convert
+
+    look = _dark(_look(chart)) if dark else _look(chart)
+    return vl_convert.vegalite_to_png(look, scale=_SCALE, allowed_base_urls=[])
+
+
+def chart_html(chart: "altair.TopLevelMixin", title: str) -> str:
+    """Draws a chart as a page of its own, without scripts.
+
+    Args:
+        chart: The chart.
+        title: What the page is called.
+
+    Returns:
+        The text of the page.
+    """
+    style = (
+        f"body{{margin:24px;background:{_PAPER};color-scheme:light dark}}svg{{max-width:100%;"
+        f"height:auto}}@media (prefers-color-scheme:dark){{body{{background:{_DARK[_PAPER]}}}}}"
+    )
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{html.escape(title)}</title><style>{style}</style></head>\n"
+        f"<body>{chart_svg(chart)}</body></html>\n"
+    )
+
+
+def save_chart(chart: "altair.TopLevelMixin", path: Path, *, dark: bool = False) -> None:
+    """Draws a chart into a file, whole or not at all.
+
+    Args:
+        chart: The chart.
+        path: The file; its ending is one of `FORMATS`.
+        dark: Whether a PNG is for a dark page; the others follow the reader.
+
+    Raises:
+        ExhaustedError: If the disk is full.
+        UsageError: If it cannot be written to, or has another ending.
+    """
+    from denselab.study.files import write_whole, writing
+
+    if path.suffix == ".png":
+        content = chart_png(chart, dark=dark)
+    elif path.suffix == ".svg":
+        content = chart_svg(chart).encode()
+    elif path.suffix == ".html":
+        content = chart_html(chart, path.stem).encode()
+    else:
+        raise UsageError(f"{path}: ends in {path.suffix!r}; give one of {', '.join(FORMATS)}")
+    with writing(path):
+        write_whole(path, content)
+
+
+def _look(chart: "altair.TopLevelMixin") -> dict[str, Any]:
+    """Gives a chart's specification with the fonts and colours of all our pictures."""
+    look = chart.to_dict()
+    text = {"font": _FONT, "color": _INK}
+    look["config"] = {
+        "font": _FONT,
+        "background": _PAPER,
+        "padding": 16,
+        "view": {"stroke": None},
+        "axis": {
+            "labelColor": _INK,
+            "titleColor": _FAINT,
+            "titleFontWeight": "normal",
+            "titlePadding": 8,
+            "domainColor": _LINE,
+            "gridColor": _LINE,
+            "tickColor": _LINE,
+            "labelFontSize": 11,
+            "titleFontSize": 11,
+            "labelLimit": 170,
+        },
+        "title": {
+            **text,
+            "fontSize": 13,
+            "fontWeight": 600,
+            "anchor": "start",
+            "subtitleColor": _FAINT,
+            "subtitleFontSize": 11,
+            "subtitlePadding": 4,
+            "offset": 10,
+        },
+        "text": text,
+        "legend": {"labelColor": _INK, "titleColor": _FAINT},
+        "concat": {"spacing": 28},
+    }
+    return look
+
+
+def _dark(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _dark(inside) for key, inside in value.items()}
+    if isinstance(value, list):
+        return [_dark(inside) for inside in value]
+    return _DARK.get(value, value) if isinstance(value, str) else value
