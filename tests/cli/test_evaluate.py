@@ -5,8 +5,10 @@ import keras
 import numpy as np
 import pytest
 
+from denselab.components import MCDropout
 from denselab.data import hold_out_test, load
-from denselab.training import score
+from denselab.training import load_model, score
+from denselab.uncertainty import predict_draws
 
 NANS = keras.initializers.Constant(float("nan"))
 
@@ -50,11 +52,28 @@ def test_the_line_counts_the_rows_that_are_right(denselab, saved, data):
     )
 
 
-def test_a_model_of_denselab_s_layers_is_read(denselab, folder):
-    train = ["train", "wine", "--recipe", "mc_dropout", "--depth", "1", "--epochs", "1"]
+def test_a_model_meant_for_draws_is_measured_by_their_mean(denselab, folder, data):
+    train = ["train", "wine", "--recipe", "mc_dropout", "--depth", "1", "--epochs", "9"]
     assert denselab(*train, "--out", ".").code == 0
 
-    assert denselab("evaluate", "model.keras", "wine").code == 0
+    first, second = (denselab("evaluate", "model.keras", "wine", "--json") for _ in range(2))
+    words = denselab("evaluate", "model.keras", "wine")
+
+    result = json.loads(first.out)
+    assert result["draws"] == 10
+    assert first.out == second.out
+    found = predict_draws(load_model(folder / "model.keras").model, data.test_x, draws=10)
+    assert result["loss"] == pytest.approx(score(found.probabilities, data.test_y).loss)
+    assert words.out.endswith(", by the mean of 10 draws\n")
+
+
+def test_mc_layers_of_a_file_that_says_nothing_are_drawn_too(denselab, saved):
+    saved(MCDropout(0.5), keras.layers.Dense(3, activation="softmax"))
+
+    first, second = (denselab("evaluate", "model.keras", "wine", "--json") for _ in range(2))
+
+    assert json.loads(first.out)["draws"] == 100
+    assert first.out == second.out
 
 
 @pytest.mark.parametrize(
@@ -64,10 +83,14 @@ def test_a_model_of_denselab_s_layers_is_read(denselab, folder):
         (
             [keras.layers.Dense(3, activation="softmax", bias_initializer=NANS)],
             13,
-            "does not give probabilities",
+            "3 NaN or infinite weights of 3 in layers/dense/vars/1",
         ),
         ([keras.layers.Dense(4, activation="softmax")], 13, "for each of 3 classes"),
-        ([keras.layers.Dense(3, activation="softmax")], 5, "rows of wine have (13,)"),
+        (
+            [keras.layers.Dense(3, activation="softmax")],
+            5,
+            "takes rows of shape (5,), and these have (13,)",
+        ),
     ],
     ids=["logits", "NaN", "other classes", "other features"],
 )
@@ -96,7 +119,7 @@ def test_a_model_with_code_in_it_is_refused_as_unsafe(denselab, saved):
     [
         (None, "no such file; give a .keras file"),
         (b"PK\x03\x04 truncated", "no .keras file, or a damaged one"),
-        ("empty zip", "Keras cannot read it"),
+        ("empty zip", "is no model of Keras: config.json is missing"),
     ],
     ids=["missing", "truncated", "empty archive"],
 )

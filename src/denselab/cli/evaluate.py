@@ -1,23 +1,25 @@
 """`denselab evaluate`: how good a saved model is on rows it has not seen."""
 
 import json
-import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from denselab.cli.options import DataOptions, JsonOption, command_app, grouped
-from denselab.errors import DataError, UnsafeFileError
+from denselab.errors import DataError, DenselabError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from denselab.data import Dataset
+    from denselab.training import LoadedModel
+    from denselab.uncertainty import ClassificationDraws
 
 __all__ = ["app", "evaluate"]
 
 app = command_app()
+
+_DRAWS = 100
+"""Draws of a model whose dropout stays on in prediction, where its file says no number."""
 
 
 @app.command()
@@ -32,58 +34,52 @@ def evaluate(
     """Measure a saved model on the test rows of a data set.
 
     Test rows are those that come with the data, or else the same fifth that every command of
-    denselab sets apart before it trains.
+    denselab sets apart before it trains. A model with MC dropout is measured by the mean of as many
+    draws as its recipe says.
     """
     from denselab.cli.selection import selected_data
-    from denselab.training import score  # With it come the layers that a model may hold.
+    from denselab.training import load_model, score
 
+    loaded = load_model(model)
     dataset = selected_data(data, where)
-    probabilities = _probabilities(model, dataset)
+    draws = _draws(loaded)
+    found = _predicted(model, loaded, dataset, draws)
     assert dataset.test_y is not None
-    scores, rows = score(probabilities, dataset.test_y), len(probabilities)
+    scores, rows = score(found.probabilities, dataset.test_y), len(found.probabilities)
     if as_json:
-        about = {"model": str(model), "dataset": dataset.name, "rows": rows}
+        about = {"model": str(model), "dataset": dataset.name, "rows": rows, "draws": draws}
         typer.echo(json.dumps({**about, **scores._asdict()}))
     else:
         typer.echo(
             f"test accuracy {100 * scores.accuracy:.2f} % ({round(scores.accuracy * rows):,} of "
             f"{rows:,} rows), loss {scores.loss:.4f}"
+            f"{f', by the mean of {draws:,} draws' if draws > 1 else ''}"
         )
 
 
-def _probabilities(path: Path, dataset: "Dataset") -> "np.ndarray":
-    model = _load(path)
+def _draws(loaded: "LoadedModel") -> int:
+    """Says how many draws a model is meant for: by its file, or by its layers where that is silent."""
+    from denselab.training.predicting import draws_by_itself
+
+    if loaded.description is not None and loaded.description.draws > 1:
+        return loaded.description.draws
+    return _DRAWS if draws_by_itself(loaded.model) else 1
+
+
+def _predicted(
+    path: Path, loaded: "LoadedModel", dataset: "Dataset", draws: int
+) -> "ClassificationDraws":
+    from denselab.training.predicting import DrawPlan, predict_rows
+
     assert dataset.test_x is not None
-    takes, have = getattr(model, "input_shape", None), dataset.test_x.shape[1:]
-    if not isinstance(takes, tuple) or tuple(takes[1:]) != have:
-        raise DataError(
-            f"{path}: takes inputs of shape {takes}, rows of {dataset.name} have {have}; "
-            "evaluate it on the data it was trained for"
-        )
-    given = model.predict(dataset.test_x.astype("float32"), batch_size=512, verbose=0)
-    shape = (len(dataset.test_x), dataset.classes)
-    if getattr(given, "shape", None) != shape:
-        raise DataError(
-            f"{path}: gives {getattr(given, 'shape', 'several outputs')}, expected one probability "
-            f"for each of {dataset.classes} classes; evaluate it on the data it was trained for"
-        )
-    if not ((given >= 0).all() and (abs(given.sum(axis=1) - 1) <= 1e-3).all()):
-        raise DataError(f"{path}: does not give probabilities; end it with a softmax layer")
-    return given
-
-
-def _load(path: Path) -> Any:
-    """Opens a model; one with code in it is refused by Keras' safe mode."""
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; give a .keras file, as denselab train leaves it")
-    if not zipfile.is_zipfile(path):
-        raise DataError(f"{path}: no .keras file, or a damaged one; save the model again")
-    import keras
-
     try:
-        return keras.saving.load_model(path, compile=False)
-    except Exception as error:  # What Keras raises depends on what the file holds.
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        if "safe_mode" in str(error) or "unsafe" in str(error):
-            raise UnsafeFileError(f"{path}: holds code that would run ({reason})") from error
-        raise DataError(f"{path}: Keras cannot read it ({reason[:200]})") from error
+        found = predict_rows(loaded.model, dataset.test_x, DrawPlan(draws))
+    except DenselabError as error:
+        raise type(error)(f"{path}: {error}") from error
+    classes = found.probabilities.shape[1]
+    if classes != dataset.classes:
+        raise DataError(
+            f"{path}: gives {classes} probabilities a row, expected one for each of "
+            f"{dataset.classes} classes; evaluate it on the data it was trained for"
+        )
+    return found

@@ -22,6 +22,7 @@ COMMANDS = {
     "compare": "Train recipes over several seeds and show them side by side.",
     "train": "Train one recipe and save it as a Keras model.",
     "evaluate": "Measure a saved model on the test rows of a data set.",
+    "predict": "Predict rows, with the uncertainty of every prediction.",
     "uncertainty": "Compare one pass, temperature, MC dropout and ensemble on a study.",
     "recipes": "List the recipes, or show what one of them is made of.",
     "data": "List, fetch and describe data sets.",
