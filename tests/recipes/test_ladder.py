@@ -44,6 +44,9 @@ PLAIN = {
         "validation_fraction": 0.33,
         "stratified": False,
         "label_smoothing": 0.0,
+        "mixup": 0.0,
+        "ema": None,
+        "swa_start": None,
     },
     "prediction": {"draws": 1},
 }
@@ -87,6 +90,8 @@ PUBLISHED = {
         "preprocessing": {"scaling": "standard"},
         "schedule": {
             "kind": "one_cycle",
+            "warmup_fraction": 0.0,
+            "annealing": "linear",
             "start_factor": 0.1,
             "final_factor": 1e-4,
             "low_momentum": None,

@@ -113,7 +113,7 @@ def test_an_optimizer_accepts_its_own_options_alone(optimizer, has):
         ("constant", set()),
         ("exponential", {"end_factor"}),
         ("cosine", {"end_factor", "warmup_fraction"}),
-        ("one_cycle", {"start_factor", "final_factor"}),
+        ("one_cycle", {"warmup_fraction", "annealing", "start_factor", "final_factor"}),
         ("reduce_on_plateau", {"factor", "patience", "minimum_factor"}),
     ],
 )
@@ -121,6 +121,7 @@ def test_a_schedule_accepts_its_own_options_alone(kind, has):
     values = {
         "end_factor": 0.5,
         "warmup_fraction": 0.2,
+        "annealing": "cosine",
         "start_factor": 0.2,
         "final_factor": 0.2,
         "factor": 0.2,

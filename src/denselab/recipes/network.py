@@ -83,7 +83,12 @@ class Network(Table):
         "glorot_uniform",
         "orthogonal",
         "constant",
-    ] = Field(default="he_normal", description="First kernels of the hidden layers.")
+        "symmetric",
+    ] = Field(
+        default="he_normal",
+        description="First kernels of the hidden layers; symmetric gives all units of a layer the "
+        "same weights, to be seen failing.",
+    )
     kernel_value: float = Field(
         default=0.0, description="Value of every weight of a constant kernel."
     )

@@ -24,6 +24,10 @@ _OTHER_WORDS = {
     "batchnorm": "batch",
     "layernorm": "layer",
     "1cycle": "one_cycle",
+    "mix_up": "mixup",
+    "use_ema": "ema",
+    "ema_momentum": "ema",
+    "swa": "swa_start",
     "plateau": "reduce_on_plateau",
 }
 """What others call a thing -> what it is called here."""

@@ -102,7 +102,14 @@ class Schedule(Table):
                 "exponential": frozenset({"end_factor"}),
                 "cosine": frozenset({"end_factor", "warmup_fraction"}),
                 "one_cycle": frozenset(
-                    {"start_factor", "final_factor", "low_momentum", "high_momentum"}
+                    {
+                        "warmup_fraction",
+                        "annealing",
+                        "start_factor",
+                        "final_factor",
+                        "low_momentum",
+                        "high_momentum",
+                    }
                 ),
                 "reduce_on_plateau": frozenset({"factor", "patience", "minimum_factor"}),
             },
@@ -119,16 +126,21 @@ class Schedule(Table):
         default=0.0,
         ge=0,
         lt=1,
-        description="cosine: share of the steps that climb linearly from 0.",
+        description="Share of the steps that climb; cosine: linearly from 0; one_cycle: to the peak, "
+        "followed by one fall to the end, where 0 stands for its three phases.",
+    )
+    annealing: Literal["linear", "cosine"] = Field(
+        default="linear",
+        description="one_cycle: each phase a straight line, or half a cosine wave.",
     )
     start_factor: float = Field(
         default=0.1,
         gt=0,
         le=1,
-        description="one_cycle: where it starts, and where it comes back to.",
+        description="one_cycle: where it starts, and where the second of three phases comes back to.",
     )
     final_factor: float = Field(
-        default=1e-4, gt=0, le=1, description="one_cycle: where the last tenth of the steps ends."
+        default=1e-4, gt=0, le=1, description="one_cycle: where the last step ends."
     )
     low_momentum: Annotated[float | None, NONE] = Field(
         default=None,
@@ -204,6 +216,45 @@ class Training(Table):
     label_smoothing: float = Field(
         default=0.0, ge=0, lt=1, description="Share of the target spread evenly over the classes."
     )
+    mixup: float = Field(
+        default=0.0,
+        ge=0,
+        le=_MOST,
+        description="Strength alpha of mixup, which trains on mixtures of two rows; 0: off.",
+    )
+    ema: Annotated[float | None, NONE] = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Decay, a step, of the exponential average of the weights that the training "
+        "ends with, such as 0.99; none: it ends with the last weights.",
+    )
+    swa_start: Annotated[float | None, NONE] = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="Share of the epochs after which the weights of each are averaged, such as "
+        "0.75, for the training to end with; none: off.",
+    )
+
+    @model_validator(mode="after")
+    def _ends_with_one_kind_of_weights(self) -> Self:
+        averages = [name for name in ("ema", "swa_start") if getattr(self, name) is not None]
+        if len(averages) == 2:
+            raise problem(self, "swa_start", "stands beside ema, which averages too; set one")
+        if averages and self.restore_best:
+            raise problem(
+                self,
+                averages[0],
+                "needs restore_best = false; the weights of the best epoch would replace the average",
+            )
+        if self.swa_start is not None and self.early_stopping:
+            raise problem(
+                self,
+                "swa_start",
+                "needs early_stopping = false; training might stop before the average begins",
+            )
+        return self
 
 
 class Prediction(Table):

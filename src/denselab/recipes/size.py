@@ -143,7 +143,7 @@ def layer_summary(recipe: Recipe, *, features: int, outputs: int) -> tuple[Layer
     _check_positive(features=features, outputs=outputs)
     network = recipe.network
     depth, width = network.depth, network.width
-    rows = [*_input(network, features), *_hidden(network, "hidden 1", features, 1)]
+    rows = [*_input(recipe, features), *_hidden(network, "hidden 1", features, 1)]
     if depth > 1:
         part = "hidden 2" if depth == 2 else f"hidden 2 to {depth}"
         rows += _hidden(network, part, width, depth - 1)
@@ -208,8 +208,11 @@ def one_cycle_steps(n: int, batch: int, epochs: int) -> OneCycleSteps:
     return OneCycleSteps(total, (total - last) // 2, last)
 
 
-def _input(network: Network, features: int) -> Iterator[LayerRow]:
+def _input(recipe: Recipe, features: int) -> Iterator[LayerRow]:
+    network = recipe.network
     yield LayerRow("input", "Flatten", features, 0, 0, 1)
+    if recipe.training.mixup:
+        yield LayerRow("input", "MixUp", features, 0, 0, 1)
     if network.normalize_input:
         yield _normalization(network, "input", features, 1)
     yield from _dropout(network, "input", features, 1)

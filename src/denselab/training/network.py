@@ -8,11 +8,13 @@ from denselab.components import (
     FanInUniform,
     MCAlphaDropout,
     MCDropout,
+    MixUp,
     OneCycle,
     OneCycleMomentum,
     RReLU,
     ScheduledMomentumSGD,
     SmoothedSparseCategoricalCrossentropy,
+    Symmetric,
 )
 from denselab.recipes import Recipe, resolved, steps
 
@@ -41,13 +43,17 @@ _OPTIMIZERS = {
 }
 
 
-def build_network(recipe: Recipe, *, features: int, classes: int) -> keras.Model:
+def build_network(
+    recipe: Recipe, *, features: int, classes: int, training: bool = False
+) -> keras.Model:
     """Builds the network of a recipe, from flat features to logits.
 
     Args:
         recipe: The recipe.
         features: Number of inputs.
         classes: Number of classes.
+        training: Whether to add what acts in training alone, which is mixup; weights have the same order and
+            the same names either way.
 
     Returns:
         An uncompiled functional model, (batch, features) -> (batch, classes).
@@ -71,7 +77,12 @@ def build_network(recipe: Recipe, *, features: int, classes: int) -> keras.Model
     if network.dropout.where == "output":
         x = _drop(recipe, "output_dropout", x)
     logits = keras.layers.Dense(classes, name="logits")(x)
-    return keras.Model(inputs, logits, name=recipe.name.replace("/", "_"))
+    model = keras.Model(inputs, logits, name=recipe.name.replace("/", "_"))
+    if not (training and recipe.training.mixup):
+        return model
+    # Around the finished network, so that its first weights are those it has without mixup.
+    rows = keras.Input((features,), name="rows")
+    return keras.Model(rows, model(MixUp(recipe.training.mixup, name="mixup")(rows)))
 
 
 def compile_network(model: keras.Model, recipe: Recipe, *, train_rows: int) -> keras.Model:
@@ -136,6 +147,8 @@ def _kernel_initializer(recipe: Recipe) -> Any:
     network = recipe.network
     if network.kernel_initializer == "constant":
         return keras.initializers.Constant(network.kernel_value)
+    if network.kernel_initializer == "symmetric":
+        return Symmetric()
     return keras.initializers.get(network.kernel_initializer)
 
 
@@ -155,9 +168,15 @@ def _optimizer(recipe: Recipe, train_rows: int) -> keras.Optimizer:
     name = options.pop("name")
     schedule = recipe.schedule
     options["learning_rate"] = _learning_rate(recipe, train_rows)
+    if recipe.training.ema is not None:
+        options |= {"use_ema": True, "ema_momentum": recipe.training.ema}
     if schedule.low_momentum is not None and schedule.high_momentum is not None:
         options["momentum"] = OneCycleMomentum(
-            steps(recipe, train_rows).total, high=schedule.high_momentum, low=schedule.low_momentum
+            steps(recipe, train_rows).total,
+            high=schedule.high_momentum,
+            low=schedule.low_momentum,
+            annealing=schedule.annealing,
+            warmup_fraction=schedule.warmup_fraction or None,
         )
         return ScheduledMomentumSGD(**options)
     return _OPTIMIZERS[name](**options)
@@ -170,7 +189,12 @@ def _learning_rate(
     total = steps(recipe, train_rows).total
     if schedule.kind == "one_cycle":
         return OneCycle(
-            rate, total, start_factor=schedule.start_factor, end_factor=schedule.final_factor
+            rate,
+            total,
+            start_factor=schedule.start_factor,
+            end_factor=schedule.final_factor,
+            annealing=schedule.annealing,
+            warmup_fraction=schedule.warmup_fraction or None,
         )
     if schedule.kind == "exponential":
         return keras.optimizers.schedules.ExponentialDecay(rate, total, schedule.end_factor)

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from denselab.data import Dataset, split, standardization
-from denselab.engine import Member, Plateau, Predictor, claim_cores, train_population
+from denselab.engine import Averaging, Member, Plateau, Predictor, claim_cores, train_population
 from denselab.errors import UsageError
 from denselab.recipes import Recipe
 from denselab.training.network import build_network, compile_network
@@ -222,6 +222,8 @@ def _train(
         patience=training.patience if training.early_stopping else None,
         restore_best=training.restore_best,
         plateau=_plateau(recipe),
+        averaging=_averaging(recipe),
+        recalibrate=training.ema is not None,
         scalars=scalars,
         on_member=done,
         on_progress=progress,
@@ -312,7 +314,8 @@ def _network(recipe: Recipe, dataset: Dataset, *, predicting: bool = False) -> k
         dropout = recipe.network.dropout.model_copy(update={"monte_carlo": True})
         network = recipe.network.model_copy(update={"dropout": dropout})
         recipe = recipe.model_copy(update={"network": network})
-    return build_network(recipe, features=dataset.features, classes=dataset.classes or 1)
+    shape = {"features": dataset.features, "classes": dataset.classes or 1}
+    return build_network(recipe, **shape, training=not predicting)
 
 
 def _rate_path(recipe: Recipe) -> str:
@@ -325,6 +328,13 @@ def _rate_path(recipe: Recipe) -> str:
     if schedule.kind in ("exponential", "cosine"):
         return "optimizer.schedule.initial_learning_rate"
     return "optimizer.learning_rate"
+
+
+def _averaging(recipe: Recipe) -> Averaging | None:
+    training = recipe.training
+    if training.swa_start is None:
+        return None
+    return Averaging(int(training.swa_start * training.epochs))
 
 
 def _plateau(recipe: Recipe) -> Plateau | None:
