@@ -10,7 +10,9 @@ from denselab.report import (
     draws_chart,
     reliability_chart,
 )
-from denselab.report.uncertainty import MEASURES, _spread, _wilson
+from denselab.report.measures import MEASURES
+from denselab.report.reliability import _wilson
+from denselab.report.uncertainty import _spread
 
 
 def drawn(spec, mark):

@@ -2,12 +2,8 @@
 
 from denselab.report.drawing import chart_html, chart_png, chart_svg, save_chart
 from denselab.report.notable import Reason, RowPanel, notable_rows, row_chart
-from denselab.report.uncertainty import (
-    Reliability,
-    comparison_chart,
-    draws_chart,
-    reliability_chart,
-)
+from denselab.report.reliability import Reliability, reliability_chart
+from denselab.report.uncertainty import comparison_chart, draws_chart
 
 __all__ = [
     "Reason",

@@ -1,67 +1,22 @@
-"""Pictures of how good uncertainty is: methods beside each other, reliability, number of draws."""
+"""Pictures of how good uncertainty is: methods beside each other, and what more draws bring."""
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
 
 from denselab.errors import UsageError
 from denselab.report.drawing import PALETTE
+from denselab.report.measures import direction, measure_named, table
 
 if TYPE_CHECKING:
     import altair
 
-__all__ = [
-    "MEASURES",
-    "Measure",
-    "Reliability",
-    "comparison_chart",
-    "draws_chart",
-    "reliability_chart",
-]
+__all__ = ["comparison_chart", "draws_chart"]
 
-_INK, _FAINT = "#1f2328", "#59636e"
+_INK = "#1f2328"
 _LEVEL = 0.95
-
-
-class Measure(NamedTuple):
-    """How a score is shown.
-
-    Attributes:
-        title: What it is called.
-        form: Format of its values, as d3 writes it.
-        better: "higher" or "lower".
-    """
-
-    title: str
-    form: str
-    better: str
-
-
-MEASURES = {
-    "accuracy": Measure("accuracy", ".1%", "higher"),
-    "negative_log_likelihood": Measure("log loss, nats", ".3f", "lower"),
-    "brier_score": Measure("Brier score", ".3f", "lower"),
-    "expected_calibration_error": Measure("calibration error (ECE)", ".1%", "lower"),
-    "aurc": Measure("area under risk and coverage", ".4f", "lower"),
-}
-"""Names of `uncertainty.Scores` -> how they are shown."""
-
-
-class Reliability(NamedTuple):
-    """Confidence and accuracy in bins, as `uncertainty.reliability_curve` gives them.
-
-    Attributes:
-        counts: Examples in each bin, shape (bin,).
-        confidence: Mean probability of the predicted class, shape (bin,); anything where empty.
-        accuracy: Share of them predicted right, shape (bin,); anything where empty.
-    """
-
-    counts: Float[np.ndarray, " bin"]
-    confidence: Float[np.ndarray, " bin"]
-    accuracy: Float[np.ndarray, " bin"]
 
 
 def comparison_chart(
@@ -79,7 +34,7 @@ def comparison_chart(
 
     Args:
         scores: Method -> name of a score -> one value a seed; a single value stands without interval.
-        measures: Which scores, a panel each; those of `MEASURES` have titles and formats.
+        measures: Which scores, a panel each; those of `measures.MEASURES` have titles and formats.
         title: What stands above.
 
     Returns:
@@ -102,37 +57,6 @@ def comparison_chart(
     subtitle = (
         "each dot is one seed; the diamond is the mean, the line its 95 % interval over seeds "
         f"(n up to {seeds})"
-    )
-    return alt.hconcat(*panels).properties(title=alt.Title(title, subtitle=subtitle, offset=18))
-
-
-def reliability_chart(
-    curves: Mapping[str, Reliability], *, title: str = "How sure, and how often right"
-) -> "altair.HConcatChart":
-    """Shows reliability diagrams side by side: accuracy over confidence, and how many rows there are.
-
-    Args:
-        curves: Method -> its curve; counts of several seeds may be summed.
-        title: What stands above.
-
-    Returns:
-        The chart.
-
-    Raises:
-        UsageError: If there is no curve.
-    """
-    import altair as alt
-
-    if not curves:
-        raise UsageError("there is no curve to draw; give at least one")
-    tallest = max(float((curve.counts / curve.counts.sum()).max()) for curve in curves.values())
-    panels = [
-        _reliability_panel(name, curve, (PALETTE[place % len(PALETTE)], tallest), first=not place)
-        for place, (name, curve) in enumerate(curves.items())
-    ]
-    subtitle = (
-        "a point a bin of confidence, with its 95 % interval; below the diagonal it is too sure. "
-        "Bars: share of the rows"
     )
     return alt.hconcat(*panels).properties(title=alt.Title(title, subtitle=subtitle, offset=18))
 
@@ -172,16 +96,6 @@ def draws_chart(
     return together.properties(title=alt.Title(title, subtitle=subtitle, offset=18))
 
 
-def _measure(name: str) -> Measure:
-    return MEASURES.get(name, Measure(name.replace("_", " "), ".3f", ""))
-
-
-def _rows(values: Sequence[dict[str, Any]]) -> "altair.Data":
-    import altair as alt
-
-    return alt.Data(values=list(values))
-
-
 def _spread(values: Sequence[float]) -> tuple[float, float, float]:
     """Gives mean and ends of its t interval; the ends are the mean for a single value."""
     from scipy.stats import t
@@ -199,7 +113,7 @@ def _comparison_panel(
 ) -> Any:
     import altair as alt
 
-    measure, methods = _measure(name), list(scores)
+    measure, methods = measure_named(name), list(scores)
     seeds = [
         {"method": method, "value": float(value)}
         for method in methods
@@ -211,15 +125,15 @@ def _comparison_panel(
         means.append({"method": method, "mean": mean, "low": low, "high": high})
     axis = alt.Axis(labels=first, ticks=False, domain=False, title=None, labelFontSize=12)
     y = alt.Y("method:N", sort=methods, axis=axis, scale=alt.Scale(paddingInner=0.4))
-    form = alt.Axis(format=measure.form, tickCount=3, title=_direction(measure), orient="bottom")
+    form = alt.Axis(format=measure.form, tickCount=3, title=direction(measure), orient="bottom")
     x = alt.X("value:Q", scale=alt.Scale(zero=False, nice=True, padding=8), axis=form)
     colours = alt.Color(
         "method:N", scale=alt.Scale(domain=methods, range=list(_colours(methods))), legend=None
     )
     dots = (
-        alt.Chart(_rows(seeds)).mark_circle(size=42, opacity=0.45).encode(x=x, y=y, color=colours)
+        alt.Chart(table(seeds)).mark_circle(size=42, opacity=0.45).encode(x=x, y=y, color=colours)
     )
-    base = alt.Chart(_rows(means)).encode(y=y)
+    base = alt.Chart(table(means)).encode(y=y)
     line = base.mark_rule(strokeWidth=2.5, yOffset=0).encode(x="low:Q", x2="high:Q", color=colours)
     mark = base.mark_point(
         shape="diamond", filled=True, size=110, opacity=1, stroke="#ffffff", strokeWidth=1
@@ -232,115 +146,8 @@ def _comparison_panel(
     return alt.layer(dots, line, mark, text).properties(width=190, height=height, title=title)
 
 
-def _direction(measure: Measure) -> str | None:
-    return {"higher": "better →", "lower": "← better"}.get(measure.better)
-
-
 def _colours(methods: Sequence[str]) -> Sequence[str]:
     return [PALETTE[place % len(PALETTE)] for place in range(len(methods))]
-
-
-def _reliability_panel(
-    name: str, curve: Reliability, look: tuple[str, float], *, first: bool
-) -> "altair.VConcatChart":
-    import altair as alt
-
-    bins = _bins(curve)
-    gap = sum(one["share"] * abs(one["accuracy"] - one["confidence"]) for one in bins)
-    title = alt.Title(name, subtitle=f"calibration error {gap:.1%}", fontSize=12)
-    upper = _reliability_curve(bins, look[0], first=first)
-    lower = _reliability_bars(bins, look, first=first)
-    return alt.vconcat(
-        upper.properties(width=180, height=180, title=title),
-        lower.properties(width=180, height=42),
-        spacing=16,
-        bounds="flush",
-    )
-
-
-def _reliability_curve(bins: Sequence[dict[str, float]], colour: str, *, first: bool) -> Any:
-    import altair as alt
-
-    unit, base = alt.Scale(domain=[0, 1]), alt.Chart(_rows(bins))
-    x = alt.X("confidence:Q", scale=unit, axis=_percent(labels=False, title=None))
-    y = alt.Y(
-        "accuracy:Q", scale=unit, axis=_percent(labels=first, title="right" if first else None)
-    )
-    diagonal = (
-        alt.Chart(_rows([{"a": 0, "b": 0}, {"a": 1, "b": 1}]))
-        .mark_line(strokeDash=[4, 4], color=_FAINT, strokeWidth=1)
-        .encode(x=alt.X("a:Q", scale=unit), y=alt.Y("b:Q", scale=unit))
-    )
-    interval = base.mark_rule(color=colour, strokeWidth=1.5).encode(x=x, y="low:Q", y2="high:Q")
-    line = base.mark_line(color=colour, strokeWidth=2, opacity=0.5).encode(x=x, y=y)
-    points = base.mark_point(filled=True, color=colour, size=55, opacity=1).encode(x=x, y=y)
-    return alt.layer(diagonal, interval, line, points)
-
-
-def _reliability_bars(
-    bins: Sequence[dict[str, float]], look: tuple[str, float], *, first: bool
-) -> Any:
-    import altair as alt
-
-    colour, tallest = look
-    x = alt.X(
-        "start:Q",
-        scale=alt.Scale(domain=[0, 1], padding=0, nice=False),
-        axis=_percent(labels=True, title="confidence"),
-    )
-    axis = alt.Axis(
-        format=".0%",
-        values=[0, tallest],
-        title="rows" if first else None,
-        labels=first,
-        grid=False,
-        ticks=False,
-        labelFlush=True,
-    )
-    y = alt.Y("share:Q", scale=alt.Scale(domain=[0, tallest]), axis=axis)
-    bars = alt.Chart(_rows(bins)).mark_bar(color=colour, opacity=0.75, orient="vertical")
-    return bars.encode(x=x, x2="end:Q", y=y, y2=alt.datum(0))
-
-
-def _percent(*, labels: bool, title: str | None) -> "altair.Axis":
-    import altair as alt
-
-    values = [0, 0.5, 1]
-    # A label that stood out over its axis would push the title of its panel up.
-    return alt.Axis(
-        format=".0%", values=values, labels=labels, ticks=False, title=title, labelFlush=True
-    )
-
-
-def _bins(curve: Reliability) -> list[dict[str, float]]:
-    """Lists the bins that are not empty."""
-    counts = np.asarray(curve.counts, float)
-    edges = np.linspace(0, 1, len(counts) + 1)
-    some = counts > 0
-    accuracy = np.asarray(curve.accuracy, float)[some]
-    low, high = _wilson(accuracy, counts[some])
-    columns = {
-        "confidence": np.asarray(curve.confidence, float)[some],
-        "accuracy": accuracy,
-        "low": low,
-        "high": high,
-        "share": counts[some] / counts.sum(),
-        "start": edges[:-1][some],
-        "end": edges[1:][some],
-    }
-    return [
-        {name: float(values[place]) for name, values in columns.items()}
-        for place in range(int(some.sum()))
-    ]
-
-
-def _wilson(share: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gives Wilson's 95 % interval of a share; within 0 and 1 also for shares of 0 and 1."""
-    z = 1.96
-    centre = (share + z**2 / (2 * counts)) / (1 + z**2 / counts)
-    inside = share * (1 - share) / counts + z**2 / (4 * counts**2)
-    half = z * np.sqrt(inside) / (1 + z**2 / counts)
-    return centre - half, centre + half
 
 
 def _draws_panel(
@@ -348,7 +155,7 @@ def _draws_panel(
 ) -> Any:
     import altair as alt
 
-    measure = _measure(name)
+    measure = measure_named(name)
     seeds = [
         {"draws": int(number), "value": float(value), "seed": place}
         for number, values in sorted(by_number.items())
@@ -369,13 +176,13 @@ def _draws_panel(
     y = alt.Y(
         "value:Q",
         scale=alt.Scale(zero=False, nice=True),
-        axis=alt.Axis(format=measure.form, tickCount=4, title=_direction(measure), labelFlush=True),
+        axis=alt.Axis(format=measure.form, tickCount=4, title=direction(measure), labelFlush=True),
     )
     colour = PALETTE[2]
-    base = alt.Chart(_rows(means)).encode(x=x)
+    base = alt.Chart(table(means)).encode(x=x)
     band = base.mark_area(color=colour, opacity=0.18).encode(y=alt.Y("low:Q"), y2="high:Q")
     thin = (
-        alt.Chart(_rows(seeds))
+        alt.Chart(table(seeds))
         .mark_line(color=colour, strokeWidth=0.8, opacity=0.45)
         .encode(x=x, y=y, detail="seed:N")
     )
@@ -392,7 +199,7 @@ def _reference_lines(references: Mapping[str, float], last: int) -> "list[altair
     layers = []
     for place, (method, value) in enumerate(references.items()):
         colour = [PALETTE[0], PALETTE[1], *PALETTE[3:]][place % (len(PALETTE) - 1)]
-        rows = _rows([{"value": float(value), "method": method, "draws": last}])
+        rows = table([{"value": float(value), "method": method, "draws": last}])
         base = alt.Chart(rows).encode(y="value:Q")
         layers.append(base.mark_rule(color=colour, strokeDash=[5, 4], strokeWidth=1.5))
         layers.append(
