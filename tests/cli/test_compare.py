@@ -13,10 +13,10 @@ import pytest
 from denselab.cli.main import run
 from denselab.cli.options import RecipeOptions
 from denselab.cli.selection import selected_recipe
-from denselab.data import hold_out_test, load
+from denselab.data import hold_out_calibration, hold_out_test, load
 from denselab.study import default_folder, plan_study
 
-TINY = ["--depth", "1", "--width", "4", "--epochs", "3"]
+TINY = ["--depth", "1", "--width", "4", "--epochs", "3", "--tune", "0"]
 PLAIN = ["compare", "wine", "--recipes", "plain", *TINY]
 DIVERGES = ["--set", "optimizer.name=sgd", "--set", "optimizer.learning_rate=1e30"]
 
@@ -105,7 +105,9 @@ def test_the_first_seed_can_be_chosen_and_the_folder_follows_from_the_plan(dense
     result = json.loads(denselab(*PLAIN, "--seeds", "1", "--seed", "7", "--json").out)
 
     recipe = selected_recipe("plain", "tuned", RecipeOptions(depth=1, width=4, epochs=3))
-    plan = plan_study([recipe], hold_out_test(load("wine")), seeds=[7], preset="tuned")
+    plan = plan_study(
+        [recipe], hold_out_calibration(hold_out_test(load("wine"))), seeds=[7], preset="tuned"
+    )
     assert result["seeds"] == [7]
     assert result["study"] == str(default_folder("wine", plan))
     assert (folder / result["study"]).is_dir()
@@ -133,7 +135,7 @@ def test_a_dry_run_in_json_holds_the_resolved_recipes(denselab):
     planned = json.loads(denselab("compare", "--dry-run", "--json").out)
 
     assert planned["dataset"]["name"] == "digits"
-    assert planned["seeds"] == [0, 1, 2, 3, 4]
+    assert planned["seeds"] == list(range(12))
     assert len(planned["recipes"]) == 6
     assert planned["recipes"][0]["recipe"]["preprocessing"] == {"scaling": "standard"}
 
@@ -223,3 +225,53 @@ def test_an_interruption_keeps_what_is_done_and_says_how_to_go_on(denselab, monk
     assert again.code == 0
     assert "plain: was done before\n" in again.err
     assert [recipe["n"] for recipe in json.loads(again.out)["recipes"]] == [1, 1]
+
+
+def test_too_few_seeds_for_verdicts_are_said_before_and_after(study):
+    assert "no verdicts: 2 contrasts need 7 seeds, this study has 2; give --seeds 7" in study.err
+    verdicts = json.loads(study.out)["verdicts"]
+    assert [one["verdict"] for one in verdicts["contrasts"]] == ["none", "none"]
+
+
+def test_enough_seeds_give_verdicts_against_the_baseline_that_was_asked_for(denselab, folder):
+    command = ["compare", "wine", "--recipes", "plain,batch_norm", *TINY, "--seeds", "8"]
+    asked = [*command, "--primary", "loss", "--baseline", "batch_norm", "--out", "s"]
+    answer = denselab(*asked, "--json")
+    assert answer.code == 0, answer.err
+    verdicts = json.loads(answer.out)["verdicts"]
+    (contrast,) = verdicts["contrasts"]
+    assert (contrast["arm"], contrast["against"]) == ("plain", "batch_norm")
+    assert (verdicts["metric"], verdicts["test_rows"]) == ("loss", 36)
+    assert contrast["verdict"] in ("better", "worse", "equivalent", "undecided")
+
+    text = denselab(*asked).out
+    assert "plain - batch_norm" in text
+    assert "Of 100 comparisons of one seed each" in text
+
+    other = denselab(*command, "--out", "s", "--primary", "accuracy", "--region", "2")
+    assert (other.code, other.err.count("choose another folder for another question")) == (2, 1)
+
+
+def test_learning_rates_are_tried_first_where_that_is_asked_for(denselab, folder):
+    tune = [*PLAIN[:-2], "--tune", "2", "--seeds", "1", "--out", "s"]
+    answer = denselab(*tune)
+    assert answer.code == 0, answer.err
+    assert "2 learning rates tried for each" in answer.err
+    assert "plain (tuning): done, 2 members" in answer.err
+    refused = denselab(*PLAIN, "--tune", "1", "--seeds", "1")
+    assert (refused.code, "give from 2 to 100" in refused.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (["--baseline", "plain", "--contrasts", "plain:plain"], "give one"),
+        (["--contrasts", "plain"], "give two arms, such as batch_norm:plain"),
+        (["--calibration", "1"], "--calibration 1: give a share from 0 to below 1"),
+    ],
+    ids=str,
+)
+def test_a_question_that_makes_no_sense_is_refused(denselab, asked, words):
+    answer = denselab(*PLAIN, *asked)
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    assert words in answer.err

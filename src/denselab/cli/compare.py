@@ -3,15 +3,17 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from denselab.cli.options import DataOptions, JsonOption, RecipeOptions, command_app, grouped
+from denselab.errors import UsageError
 
 if TYPE_CHECKING:
     from denselab.data import Dataset
     from denselab.recipes import Preset, Recipe
+    from denselab.study.judgement import Asked
     from denselab.study.plan import Plan
     from denselab.study.summary import Summary
     from denselab.study.tuning import Tuning
@@ -35,7 +37,12 @@ class CompareOptions:
             help="Rungs of the ladder and .toml files, with commas; by default the whole ladder.",
         ),
     ] = None
-    seeds: Annotated[int, typer.Option(help="How many times each recipe is trained.")] = 5
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            help="How many times each recipe is trained; by default 12, or as many as verdicts need.",
+        ),
+    ] = None
     seed: Annotated[int, typer.Option(help="The first seed; the others follow it.")] = 0
     tune: Annotated[
         int | None,
@@ -43,6 +50,26 @@ class CompareOptions:
             metavar="RATES",
             help="Learning rates tried for each recipe first; by default 8 with tuned values, 0 "
             "(none) with published ones.",
+        ),
+    ] = None
+    primary: Annotated[
+        Literal["accuracy", "loss"], typer.Option(help="What the verdicts are about.")
+    ] = "accuracy"
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RECIPE",
+            help="Hold every recipe against this one; by default against the one before it.",
+        ),
+    ] = None
+    contrasts: Annotated[
+        str | None,
+        typer.Option(metavar="A:B,C:D", help="Hold A against B and C against D instead."),
+    ] = None
+    region: Annotated[
+        float | None,
+        typer.Option(
+            help="Differences up to this size do not matter; by default 0.5 points or 0.01 nats."
         ),
     ] = None
     out: Annotated[
@@ -72,7 +99,7 @@ def compare(
     command again, and it goes on from there.
     """
     from denselab.cli.plan import data_shape, plan, plan_text
-    from denselab.cli.results import show_results
+    from denselab.cli.planning import default_seeds
     from denselab.cli.selection import (
         calibration_share,
         check_writable,
@@ -82,7 +109,9 @@ def compare(
     from denselab.study.plan import default_folder, plan_study
 
     preset, recipes = _recipes(data, asked, changes)
-    seeds = selected_seeds(asked.seed, asked.seeds)
+    question = _question(asked)
+    count = default_seeds(recipes, question) if asked.seeds is None else asked.seeds
+    seeds = selected_seeds(asked.seed, count)
     kept, tuning = calibration_share(preset, changes), _tuning(preset, asked.tune)
     if asked.dry_run:
         rates = 0 if tuning is None else tuning.rates
@@ -93,13 +122,40 @@ def compare(
     dataset = selected_data(data, where, calibration=kept)
     planned = plan_study(recipes, dataset, seeds=seeds, preset=preset, tuning=tuning)
     folder = asked.out or default_folder(data, planned)
-    summary = _train(planned, dataset, folder, command=asked.context.obj)
-    if asked.as_json:
-        typer.echo(json.dumps(summary.to_json()))
-    else:
-        show_results(summary)
+    summary = _train(planned, dataset, folder, question, command=asked.context.obj)
+    _show(summary, folder, as_json=asked.as_json)
     if summary.failed:
         raise typer.Exit(_TRIALS_FAILED)
+
+
+def _show(summary: "Summary", folder: Path, *, as_json: bool) -> None:
+    from denselab.cli.results import show_results
+    from denselab.cli.verdict import show_verdicts
+    from denselab.study import judged, read_study
+
+    verdicts = judged(read_study(folder))
+    if as_json:
+        answer = None if verdicts is None else verdicts.to_json()
+        typer.echo(json.dumps({**summary.to_json(), "verdicts": answer}))
+        return
+    show_results(summary)
+    if verdicts is not None:
+        typer.echo()
+        show_verdicts(verdicts)
+
+
+def _question(asked: CompareOptions) -> "Asked | None":
+    """Takes the question as it was typed; None where nothing was, so that a study keeps its own."""
+    from denselab.cli.verdict import contrast_pairs
+    from denselab.study.judgement import Asked
+
+    if asked.baseline is not None and asked.contrasts is not None:
+        raise UsageError("--baseline and --contrasts both say what is held against what; give one")
+    pairs = contrast_pairs(asked.contrasts)
+    question = Asked(
+        asked.primary, asked.baseline, None if pairs is None else tuple(pairs), asked.region
+    )
+    return None if question == Asked() else question
 
 
 def _recipes(
@@ -121,7 +177,10 @@ def _tuning(preset: "Preset", rates: int | None) -> "Tuning | None":
     return Tuning() if rates is None else Tuning(rates)
 
 
-def _train(planned: "Plan", dataset: "Dataset", folder: Path, *, command: str) -> "Summary":
+def _train(
+    planned: "Plan", dataset: "Dataset", folder: Path, question: "Asked | None", *, command: str
+) -> "Summary":
+    from denselab.cli.planning import power_words
     from denselab.cli.progress import training_progress, work_for
     from denselab.study.compare import compare_recipes
 
@@ -133,6 +192,10 @@ def _train(planned: "Plan", dataset: "Dataset", folder: Path, *, command: str) -
         f"in {folder}",
         err=True,
     )
+    for line in power_words(planned, question):
+        typer.echo(line, err=True)
     work = work_for(planned.recipes, dataset, members, rates=0 if tuning is None else tuning.rates)
     with training_progress(work) as progress:
-        return compare_recipes(planned, dataset, folder=folder, command=command, progress=progress)
+        return compare_recipes(
+            planned, dataset, folder=folder, command=command, asked=question, progress=progress
+        )

@@ -14,7 +14,7 @@ from denselab.errors import UsageError
 if TYPE_CHECKING:
     from denselab.study.statistics import Arm, ContrastVerdict, Question, Verdicts
 
-__all__ = ["app", "show_verdicts", "verdict"]
+__all__ = ["VerdictOptions", "app", "contrast_pairs", "show_verdicts", "verdict"]
 
 app = command_app()
 
@@ -165,7 +165,9 @@ def _question(
         if primary
         else replace(measure_for(metric, arms, unit="raw"), unit="")
     )
-    pairs = planned_contrasts(list(arms), baseline=asked.baseline, contrasts=_pairs(asked))
+    pairs = planned_contrasts(
+        list(arms), baseline=asked.baseline, contrasts=contrast_pairs(asked.contrasts)
+    )
     return Question(
         measure,
         pairs,
@@ -176,11 +178,26 @@ def _question(
     )
 
 
-def _pairs(asked: VerdictOptions) -> list[tuple[str, str]] | None:
-    if asked.contrasts is None:
+def contrast_pairs(text: str | None) -> list[tuple[str, str]] | None:
+    """Reads contrasts as they are typed.
+
+    Args:
+        text: Such as "batch_norm:plain,self_normalizing:plain"; None if nothing was typed.
+
+    Returns:
+        Pairs (arm, against), or None.
+
+    Raises:
+        UsageError: If a part names no two arms.
+
+    Example:
+        >>> contrast_pairs("b:a, c:a")
+        [('b', 'a'), ('c', 'a')]
+    """
+    if text is None:
         return None
     pairs = []
-    for part in asked.contrasts.split(","):
+    for part in text.split(","):
         names = [name.strip() for name in part.split(":")]
         if len(names) != 2 or not all(names):
             raise UsageError(f"contrast {part.strip()!r}; give two arms, such as batch_norm:plain")

@@ -5,6 +5,7 @@ Only `compare.py` trains. Everything else reads records, and needs neither JAX n
 
 from denselab.study.arms import arms_of, missing_seeds, recipes_of
 from denselab.study.compare import compare_recipes
+from denselab.study.judgement import Asked, judged, looks
 from denselab.study.manifest import Manifest, Run, manifest_for
 from denselab.study.plan import (
     BuiltModel,
@@ -33,9 +34,11 @@ from denselab.study.records import (
 from denselab.study.store import Store, open_study
 from denselab.study.summary import RecipeSummary, Spread, Summary, TimeToTarget, summarize
 from denselab.study.tuning import Tuning
+from denselab.study.verdict import study_rows, study_verdicts
 
 __all__ = [
     "ArmRecord",
+    "Asked",
     "BuiltModel",
     "Manifest",
     "Plan",
@@ -56,6 +59,8 @@ __all__ = [
     "compare_recipes",
     "default_folder",
     "is_study",
+    "judged",
+    "looks",
     "manifest_for",
     "missing_seeds",
     "open_study",
@@ -66,6 +71,8 @@ __all__ = [
     "read_study",
     "read_weights",
     "recipes_of",
+    "study_rows",
+    "study_verdicts",
     "summarize",
     "with_sources",
 ]

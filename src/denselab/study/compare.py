@@ -16,6 +16,7 @@ from denselab.errors import InterruptedTrainingError, UsageError
 from denselab.recipes import Recipe, parameter_count, weights_source
 from denselab.study.arms import missing_seeds, recipes_of
 from denselab.study.hashing import settings_hash
+from denselab.study.judgement import DATA_DOCUMENT, Asked, fix_question, judge
 from denselab.study.manifest import manifest_for
 from denselab.study.plan import Plan, training_order
 from denselab.study.reading import Study, read_file, read_weights
@@ -42,10 +43,7 @@ from denselab.study.tuning import (
 if TYPE_CHECKING:
     from denselab.training import Progress, RecipeResult, Trial
 
-__all__ = ["DATA_DOCUMENT", "compare_recipes", "restored"]
-
-DATA_DOCUMENT = "data"
-"""Name of the document that holds class names and labels."""
+__all__ = ["compare_recipes", "restored"]
 
 
 def compare_recipes(
@@ -54,6 +52,7 @@ def compare_recipes(
     *,
     folder: Path,
     command: str,
+    asked: Asked | None = None,
     progress: "Callable[[Progress], None] | None" = None,
 ) -> Summary:
     """Trains what a plan asks for and a study does not have yet.
@@ -67,6 +66,8 @@ def compare_recipes(
         dataset: The data of the plan, with its test set.
         folder: The study folder.
         command: What the user typed, to be recorded, and shown as the way to go on.
+        asked: The question of the study; None asks the one it has, or the default one. It is fixed
+            before the first trial.
         progress: Told how far the training of a recipe has come, every second or two.
 
     Returns:
@@ -77,7 +78,7 @@ def compare_recipes(
         StudyInUseError: If another process works on the study.
         CorruptStudyError: If a file of it is not as it was written; that file was not touched.
         UsageError: If the folder holds another study, or cannot be written to; if the data has no
-            test set.
+            test set; if it was begun with another question.
         ExhaustedError: If the disk is full; what was finished is kept.
     """
     if dataset.test_x is None:
@@ -87,12 +88,14 @@ def compare_recipes(
     with open_study(folder, manifest_for(plan, dataset, command=command)) as store:
         work = _Work(plan, dataset, store, progress)
         try:
+            fix_question(store, asked, seeds=len(plan.seeds))
             _remember_data(work)
             for recipe in training_order(plan):
                 _tune(recipe, work)
                 _complete(recipe.name, work)
         except KeyboardInterrupt:
             raise _interrupted(work, command) from None
+        judge(store)
         return summarize(store.study)
 
 
