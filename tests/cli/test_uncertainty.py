@@ -1,10 +1,24 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from denselab.study import read_study
 
-COMPARE = ["compare", "wine", "--depth", "2", "--width", "8", "--epochs", "2", "--seeds", "2"]
+COMPARE = [
+    "compare",
+    "wine",
+    "--depth",
+    "2",
+    "--width",
+    "8",
+    "--epochs",
+    "2",
+    "--seeds",
+    "2",
+    "--tune",
+    "0",
+]
 NAMES = {"deterministic", "temperature", "mc", "mc_temperature", "ensemble", "ensemble_temperature"}
 
 
@@ -22,6 +36,10 @@ def test_all_methods_stand_in_the_table_and_on_record(denselab, study):
     (recipe,) = shown["recipes"]
     assert {method["method"] for method in recipe["methods"]} == NAMES
     assert read_study(study).documents["uncertainty"]["recipes"] == [recipe]
+    names = {Path(picture).name for picture in shown["pictures"]}
+    drawn = {"alpha_dropout-methods.svg", "alpha_dropout-reliability.svg", "rows.svg"}
+    assert names == drawn == {path.name for path in (study / "uncertainty").iterdir()}
+    assert all("<svg" in Path(picture).read_text() for picture in shown["pictures"])
 
     again = denselab("uncertainty", "study", "--draws", "5", "--no-curve")
     for words in ("MC dropout, temperature", "conformal sets for 90 %", "n = 2 seeds"):

@@ -15,7 +15,8 @@ from denselab.study import (
     read_study,
     with_sources,
 )
-from denselab.study.uncertainty import Settings, extreme_rows, measure_uncertainty
+from denselab.study.extremes import drawn_rows
+from denselab.study.uncertainty import Settings, measure_uncertainty
 
 SETTINGS = ["network.depth=2", "network.width=16", "training.epochs=3"]
 QUICK = Settings(draws=8, curve=False)
@@ -142,13 +143,35 @@ def test_without_a_slice_nothing_is_fitted_and_that_is_said(tmp_path):
     assert "compare with --calibration 0.1" in trust.notes[0]
 
 
-def test_the_rows_to_look_at_are_the_extreme_ones(study, digits):
-    found = extreme_rows(study, digits, each=3, settings=QUICK)
-    assert found.kinds == ("certain",) * 3 + ("uncertain",) * 3 + ("surprising",) * 3
-    np.testing.assert_array_equal(found.labels, digits.test_y[found.rows])
-    assert found.draws.shape == (8, 9, 10)
-    classes = found.draws.mean(axis=0).argmax(axis=1)
-    assert (classes[:3] == found.labels[:3]).all()
+def test_the_reliability_of_one_pass_is_that_of_the_first_seed(trusts, study, digits):
+    counts, confidence, accuracy = map(
+        np.array, by_method(trusts["plain"])["deterministic"].reliability
+    )
+    table = tables(study, "plain")[0]["test"]
+    assert counts.sum() == len(table)
+    assert (counts * confidence).sum() == pytest.approx(table.max(1).sum(), rel=1e-5)
+    right = table.argmax(1) == digits.test_y
+    assert (counts * accuracy).sum() == pytest.approx(right.sum())
+
+
+def test_rows_are_chosen_by_what_the_draws_say_of_all(study, digits):
+    seen = {}
+
+    def choose(probabilities, entropy, labels):
+        seen.update(shape=probabilities.shape, labels=labels)
+        return [(int(entropy.argmax()), "uncertain"), (int(entropy.argmin()), "certain")]
+
+    found = drawn_rows(study, digits, choose=choose, settings=QUICK)
+    assert (found.recipe, seen["shape"]) == ("alpha_dropout", (len(digits.test_y), 10))
+    assert seen["labels"] is digits.test_y
+    assert found.draws.shape == (8, 2, 10)
+    spread = found.draws.std(axis=0).max(axis=1)
+    assert spread[0] > spread[1]
+
+
+def test_a_study_without_dropout_has_nothing_to_draw(study, digits):
+    with pytest.raises(UsageError, match="no recipe with dropout"):
+        drawn_rows(study, digits, choose=lambda *_: [], recipe="plain")
 
 
 def test_other_data_is_refused(study):

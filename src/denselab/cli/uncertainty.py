@@ -22,14 +22,6 @@ __all__ = ["UncertaintyOptions", "app", "uncertainty"]
 
 app = command_app()
 
-_WORDS = {
-    "deterministic": "one pass",
-    "temperature": "one pass, temperature",
-    "mc": "MC dropout",
-    "mc_temperature": "MC dropout, temperature",
-    "ensemble": "ensemble",
-    "ensemble_temperature": "ensemble, temperature",
-}
 _HEADER = ("recipe", "prediction", "passes", "accuracy, %", "log loss", "ECE, %", "AURC, %")
 
 
@@ -68,6 +60,7 @@ def uncertainty(
     Temperatures and conformal sets are fitted on the study's calibration slice, and everything is
     measured on its test rows. Nothing is trained.
     """
+    from denselab.cli.trust_pictures import draw_trust
     from denselab.study import read_study
     from denselab.study.uncertainty import Settings, measure_uncertainty
 
@@ -79,7 +72,7 @@ def uncertainty(
         found, dataset, recipes=names, settings=settings, progress=lambda t: typer.echo(t, err=True)
     )
     _record(found, trusts, settings)
-    pictures: list[str] = []
+    pictures = draw_trust(found, dataset, trusts, settings, asked.out or study / "uncertainty")
     if asked.as_json:
         recipes = [trust.to_json() for trust in trusts]
         typer.echo(
@@ -145,9 +138,11 @@ def _show(trusts: "tuple[RecipeTrust, ...]", settings: "Settings") -> None:
 
 
 def _row(trust: "RecipeTrust", method: "MethodScores") -> list[str]:
+    from denselab.study.trust import LABELS
+
     return [
         trust.recipe if method is trust.methods[0] else "",
-        _WORDS[method.method],
+        LABELS[method.method],
         f"{method.passes:.1f}",
         _spread(method, "accuracy", 100, 2),
         _spread(method, "loss", 1, 4),

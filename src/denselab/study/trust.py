@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from scipy.stats import t as student
 
 __all__ = [
-    "METHODS",
+    "LABELS",
     "METRICS",
     "ConformalCoverage",
     "DrawCurve",
@@ -30,14 +30,15 @@ Method = Literal[
 ]
 """How a prediction is made out of trained networks."""
 
-METHODS: Mapping[Method, str] = {
-    "deterministic": "one pass without dropout",
-    "temperature": "the same, its logits divided by one number",
-    "mc": "the mean of many draws with dropout active",
-    "mc_temperature": "the same, sharpened or softened by one number",
-    "ensemble": "the mean of the networks of all seeds",
-    "ensemble_temperature": "the same, sharpened or softened by one number",
+LABELS: Mapping[Method, str] = {
+    "deterministic": "one pass",
+    "temperature": "one pass, temperature",
+    "mc": "MC dropout",
+    "mc_temperature": "MC dropout, temperature",
+    "ensemble": "ensemble",
+    "ensemble_temperature": "ensemble, temperature",
 }
+"""What each method is called in tables and pictures."""
 
 Metric = Literal["accuracy", "loss", "brier", "calibration_error", "aurc"]
 
@@ -59,12 +60,15 @@ class MethodScores:
         values: Metric -> one value a seed; for an ensemble those of the ensembles that leave one
             member out.
         whole: Metric -> the value of the ensemble of all members; empty for other methods.
+        reliability: Rows, mean confidence and accuracy (0 where there is no row) in each of 15 bins of
+            confidence, of the first seed or of the whole ensemble.
     """
 
     method: Method
     passes: float
     values: Mapping[Metric, tuple[float, ...]]
     whole: Mapping[Metric, float]
+    reliability: tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]] = ((), (), ())
 
     def value(self, metric: Metric) -> float:
         """Gives the mean over seeds, or the value of the whole ensemble."""
@@ -89,6 +93,7 @@ class MethodScores:
             "method": self.method,
             "passes": self.passes,
             "spread": "jackknife standard error" if self.whole else "standard deviation",
+            "reliability": [list(part) for part in self.reliability],
             "scores": {
                 metric: {
                     "value": self.value(metric),

@@ -17,7 +17,7 @@ from denselab.recipes import Recipe
 from denselab.study.arms import recipes_of
 from denselab.study.compare import restored
 from denselab.study.reading import Study, read_predictions
-from denselab.study.records import TrialRecord, best_trial, trials_of
+from denselab.study.records import TrialRecord, trials_of
 from denselab.study.trust import (
     METRICS,
     ConformalCoverage,
@@ -30,9 +30,17 @@ from denselab.study.trust import (
 )
 
 if TYPE_CHECKING:
-    from denselab.uncertainty import ClassificationDraws
+    pass
 
-__all__ = ["CURVE", "ExtremeRows", "Settings", "extreme_rows", "measure_uncertainty"]
+__all__ = [
+    "CURVE",
+    "Settings",
+    "check_data",
+    "chosen_recipes",
+    "has_dropout",
+    "measure_uncertainty",
+    "resting_model",
+]
 
 CURVE = (1, 2, 5, 10, 30, 100, 1000)
 """Numbers of draws that quality is measured at."""
@@ -77,22 +85,6 @@ class _Work:
         return self.dataset.calibration_x is not None
 
 
-class ExtremeRows(NamedTuple):
-    """Rows of the test set worth looking at, and what the draws say of them.
-
-    Attributes:
-        kinds: For each row "certain", "uncertain" or "surprising".
-        rows: Numbers of the rows in the test set.
-        labels: Their true classes.
-        draws: Class probabilities, shape (draw, row, class).
-    """
-
-    kinds: tuple[str, ...]
-    rows: np.ndarray
-    labels: np.ndarray
-    draws: np.ndarray
-
-
 def measure_uncertainty(
     study: Study,
     dataset: Dataset,
@@ -120,55 +112,9 @@ def measure_uncertainty(
         UsageError: If the data is not that of the study, or a recipe has no trial that came through.
         CorruptStudyError: If a file of the study is not as it was written.
     """
-    _check_data(study, dataset)
+    check_data(study, dataset)
     work = _Work(study, dataset, settings or Settings(), progress)
-    return tuple(_measure(recipe, work) for recipe in _chosen(study, recipes))
-
-
-def extreme_rows(
-    study: Study,
-    dataset: Dataset,
-    *,
-    recipe: str | None = None,
-    each: int = 4,
-    settings: Settings | None = None,
-) -> ExtremeRows:
-    """Picks the test rows that a network is most certain, most uncertain and most surprised about.
-
-    Args:
-        study: The study.
-        dataset: Its data.
-        recipe: Name of a recipe with a stochastic layer; the first by default.
-        each: How many rows of each kind.
-        settings: Number and seed of the draws.
-
-    Returns:
-        Rows that are right and surest, rows of highest predictive entropy, and rows that are wrong
-        and surest, by the member of best validation accuracy.
-
-    Raises:
-        UsageError: If the data is not that of the study, or no recipe can be drawn from.
-    """
-    from denselab.uncertainty import each_draw, predict_draws
-
-    _check_data(study, dataset)
-    settings = settings or Settings()
-    for one in _chosen(study, [] if recipe is None else [recipe]):
-        best = best_trial(trials_of(one, study.trials).values())
-        if _has_dropout(one) and best is not None:
-            break
-    else:
-        raise UsageError(
-            f"{study.folder}: no recipe with dropout has a trial; compare one, such as alpha_dropout"
-        )
-    assert dataset.test_x is not None
-    assert dataset.test_y is not None
-    model = _model(one, best, study, dataset)
-    found: Any = predict_draws(model, dataset.test_x, draws=settings.draws, seed=settings.seed)
-    kinds, rows = _extremes(found, dataset.test_y, each)
-    some = dataset.test_x[rows]
-    draws = each_draw(model, some, draws=settings.draws, seed=settings.seed)
-    return ExtremeRows(kinds, rows, dataset.test_y[rows], draws)
+    return tuple(_measure(recipe, work) for recipe in chosen_recipes(study, recipes))
 
 
 def _measure(recipe: Recipe, work: _Work) -> RecipeTrust:
@@ -184,13 +130,13 @@ def _measure(recipe: Recipe, work: _Work) -> RecipeTrust:
     tables: dict[Method, list[_Tables]] = {"deterministic": []}
     passes: dict[Method, float] = {"deterministic": 1.0, "ensemble": float(len(trials))}
     curves: list[dict[Metric, tuple[float, ...]]] = []
-    if not _has_dropout(recipe):
+    if not has_dropout(recipe):
         notes.append("no dropout in it, so nothing to draw from")
     for number, trial in enumerate(trials, 1):
         work.progress(f"{recipe.name}, seed {trial.seed} ({number} of {len(trials)})")
-        model = _model(recipe, trial, work.study, work.dataset)
+        model = resting_model(recipe, trial, work.study, work.dataset)
         tables["deterministic"].append(_one_pass(recipe, trial, model, work))
-        if _has_dropout(recipe):
+        if has_dropout(recipe):
             drawn, curve, passes["mc"] = _drawn(model, work)
             tables.setdefault("mc", []).append(drawn)
             curves.append(curve)
@@ -271,7 +217,7 @@ def _over_seeds(
     method: Method, passes: float, tests: Sequence[np.ndarray], labels: Any
 ) -> MethodScores:
     scores = [_scores(test, labels) for test in tests]
-    return MethodScores(method, passes, _by_metric(scores), {})
+    return MethodScores(method, passes, _by_metric(scores), {}, _reliability(tests[0], labels))
 
 
 def _by_metric(scores: Sequence[Mapping[Metric, float]]) -> dict[Metric, tuple[float, ...]]:
@@ -287,10 +233,11 @@ def _ensemble(
         mean = _mean(some)
         return _temperature(mean, work)[0] if scale else mean.test
 
-    whole = _scores(probabilities(members), labels)
+    predicted = probabilities(members)
+    whole, reliability = _scores(predicted, labels), _reliability(predicted, labels)
     without = [[*members[:place], *members[place + 1 :]] for place in range(len(members))]
     scores = [_scores(probabilities(some), labels) for some in without]
-    return MethodScores(method, float(len(members)), _by_metric(scores), whole)
+    return MethodScores(method, float(len(members)), _by_metric(scores), whole, reliability)
 
 
 def _mean(members: Sequence[_Tables]) -> _Tables:
@@ -329,6 +276,13 @@ def _scores(probabilities: Any, labels: Any) -> dict[Metric, float]:
     }
 
 
+def _reliability(probabilities: Any, labels: Any) -> Any:
+    from denselab.uncertainty import reliability_curve
+
+    _, *parts = reliability_curve(probabilities, labels)
+    return tuple(tuple(np.nan_to_num(np.asarray(part, float)).tolist()) for part in parts)
+
+
 def _curve(
     curves: Sequence[Mapping[Metric, tuple[float, ...]]], settings: Settings
 ) -> DrawCurve | None:
@@ -365,26 +319,7 @@ def _conformal(members: Sequence[_Tables], work: _Work) -> ConformalCoverage:
     )
 
 
-def _extremes(
-    found: "ClassificationDraws", labels: np.ndarray, each: int
-) -> tuple[tuple[str, ...], np.ndarray]:
-    confidence = found.probabilities.max(axis=1)
-    right = found.classes == labels
-    ranks = {
-        "certain": np.where(right, confidence, -1.0),
-        "uncertain": found.predictive_entropy,
-        "surprising": np.where(right, -1.0, confidence),
-    }
-    kinds: list[str] = []
-    rows: list[int] = []
-    for kind, rank in ranks.items():
-        top = [row for row in np.argsort(-rank, kind="stable")[:each] if rank[row] >= 0]
-        kinds += [kind] * len(top)
-        rows += top
-    return tuple(kinds), np.array(rows)
-
-
-def _model(recipe: Recipe, trial: TrialRecord, study: Study, dataset: Dataset) -> Any:
+def resting_model(recipe: Recipe, trial: TrialRecord, study: Study, dataset: Dataset) -> Any:
     """Builds the network of a trial with its dropout at rest under `predict`."""
     dropout = recipe.network.dropout.model_copy(update={"monte_carlo": False})
     network = recipe.network.model_copy(update={"dropout": dropout})
@@ -404,11 +339,24 @@ def _inputs(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
     return dataset.test_x, dataset.test_x[:0] if calibration is None else calibration
 
 
-def _has_dropout(recipe: Recipe) -> bool:
+def has_dropout(recipe: Recipe) -> bool:
+    """Says whether a recipe's network has anything to draw from."""
     return recipe.network.dropout.kind != "none"
 
 
-def _chosen(study: Study, names: Sequence[str]) -> list[Recipe]:
+def chosen_recipes(study: Study, names: Sequence[str]) -> list[Recipe]:
+    """Picks recipes that a study trained.
+
+    Args:
+        study: The study.
+        names: Their names; none picks all.
+
+    Returns:
+        The recipes with their tuned settings, without those that share another's weights.
+
+    Raises:
+        UsageError: If it trained none of that name.
+    """
     trained = {r.name: r for r in recipes_of(study) if r.weights_from is None}
     for name in names:
         if name not in trained:
@@ -418,7 +366,12 @@ def _chosen(study: Study, names: Sequence[str]) -> list[Recipe]:
     return [trained[name] for name in names or trained]
 
 
-def _check_data(study: Study, dataset: Dataset) -> None:
+def check_data(study: Study, dataset: Dataset) -> None:
+    """Checks that data is that of a study.
+
+    Raises:
+        UsageError: If it is other data, or was divided otherwise.
+    """
     wanted = study.manifest.plan.fingerprint
     if dataset.fingerprint != wanted:
         raise UsageError(
