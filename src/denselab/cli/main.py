@@ -24,18 +24,20 @@ COMMANDS = {
     "evaluate": "Measure a saved model on the test rows of a data set.",
     "predict": "Predict rows, with the uncertainty of every prediction.",
     "uncertainty": "Compare one pass, temperature, MC dropout and ensemble on a study.",
+    "find-lr": "Find a learning rate for a recipe, before it is trained.",
     "recipes": "List the recipes, or show what one of them is made of.",
     "data": "List, fetch and describe data sets.",
     "verdict": "Say which arms differ, by scores of any framework.",
 }
-"""Command -> what `denselab --help` says of it; it lives in the module `denselab.cli.<command>`."""
+"""Command -> what `denselab --help` says of it; it lives in the module
+`denselab.cli.<command>`, with _ for -."""
 
 
 class _LazyCommand(TyperCommand):
     """Stands for a command whose module is imported when it is called, or asked for its help."""
 
     def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
-        module = import_module(f"denselab.cli.{self.name}")
+        module = import_module(f"denselab.cli.{str(self.name).replace('-', '_')}")
         command = typer.main.get_command(module.app)
         return command.make_context(info_name, args, parent, **extra)
 
