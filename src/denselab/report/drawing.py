@@ -1,6 +1,7 @@
 """From a chart to a file: one look, in light and in dark, written whole or not at all."""
 
 import html
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,16 @@ from denselab.errors import UsageError
 if TYPE_CHECKING:
     import altair
 
-__all__ = ["FORMATS", "GREY", "PALETTE", "chart_html", "chart_png", "chart_svg", "save_chart"]
+__all__ = [
+    "FORMATS",
+    "GREY",
+    "PALETTE",
+    "chart_html",
+    "chart_png",
+    "chart_svg",
+    "page_look",
+    "save_chart",
+]
 
 FORMATS = (".png", ".svg", ".html")
 
@@ -22,6 +32,15 @@ _PAPER, _INK, _FAINT, _LINE = "#ffffff", "#1f2328", "#59636e", "#d7dce2"
 _DARK = {_PAPER: "#0d1117", _INK: "#e6edf3", _FAINT: "#9da7b3", _LINE: "#30363d"}
 """What each colour of the light look becomes in the dark one; the palette stays."""
 
+_VARIABLES = {
+    _PAPER: "var(--paper)",
+    _INK: "var(--ink)",
+    _FAINT: "var(--faint)",
+    _LINE: "var(--line)",
+}
+"""What each of them is on a page whose style decides between light and dark."""
+
+_PAGE_FONT = "system-ui, -apple-system, Segoe UI, Roboto, Helvetica, Arial, sans-serif"
 _FONT = "Helvetica, Arial, sans-serif"
 _SCALE = 2.0
 
@@ -59,7 +78,7 @@ def chart_png(chart: "altair.TopLevelMixin", *, dark: bool = False) -> bytes:
     """
     import vl_convert
 
-    look = _dark(_look(chart)) if dark else _look(chart)
+    look = _recoloured(_look(chart), _DARK) if dark else _look(chart)
     return vl_convert.vegalite_to_png(look, scale=_SCALE, allowed_base_urls=[])
 
 
@@ -113,6 +132,25 @@ def save_chart(chart: "altair.TopLevelMixin", path: Path, *, dark: bool = False)
         write_whole(path, content)
 
 
+def page_look(chart: "altair.TopLevelMixin") -> dict[str, Any]:
+    """Gives a chart's specification for a page of ours, which draws it itself.
+
+    Args:
+        chart: The chart.
+
+    Returns:
+        A Vega-Lite specification whose colours are variables of the page's style, but for the palette.
+    """
+    look = _look(chart)
+    rows = look.pop("datasets", {})
+    look = _recoloured(look, _VARIABLES)
+    config = look["config"]
+    for part in ("text", "title"):
+        config[part] = {**config[part], "font": _PAGE_FONT}
+    look["config"] = {**config, "background": None, "padding": 4, "font": _PAGE_FONT}
+    return {**look, "datasets": rows}
+
+
 def _look(chart: "altair.TopLevelMixin") -> dict[str, Any]:
     """Gives a chart's specification with the fonts and colours of all our pictures."""
     look = chart.to_dict()
@@ -151,9 +189,9 @@ def _look(chart: "altair.TopLevelMixin") -> dict[str, Any]:
     return look
 
 
-def _dark(value: Any) -> Any:
+def _recoloured(value: Any, colours: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
-        return {key: _dark(inside) for key, inside in value.items()}
+        return {key: _recoloured(inside, colours) for key, inside in value.items()}
     if isinstance(value, list):
-        return [_dark(inside) for inside in value]
-    return _DARK.get(value, value) if isinstance(value, str) else value
+        return [_recoloured(inside, colours) for inside in value]
+    return colours.get(value, value) if isinstance(value, str) else value
