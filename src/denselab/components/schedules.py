@@ -12,7 +12,17 @@ from denselab.errors import UsageError
 __all__ = ["Annealing", "OneCycle", "OneCycleMomentum"]
 
 Annealing = Literal["linear", "cosine"]
-"""How a level goes over into the next: along a straight line, or along half a cosine wave."""
+r"""How a level goes over into the next: along a straight line, or along half a cosine wave.
+
+With the share $t$ of the phase that is done, from level $a$ to level $b$:
+
+$$a + (b - a)\,t \quad\text{(linear)}, \qquad
+a + (b - a)\,\frac{1 - \cos \pi t}{2} \quad\text{(cosine)}$$
+
+References:
+    Loshchilov and Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts, 2017, eq. 5 (the
+    cosine).
+"""
 
 
 @keras.saving.register_keras_serializable(package="denselab")
@@ -120,9 +130,13 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
 class OneCycleMomentum(keras.optimizers.schedules.LearningRateSchedule):
     r"""Momentum that falls while the rate of `OneCycle` rises, and rises while it falls.
 
-    Over the phases of `OneCycle` it goes $\mu_{high} \to \mu_{low} \to \mu_{high}$ and stays
-    there in the last of three phases. Keras knows one kind of schedule, so this is formally a
-    learning rate schedule; give it to `ScheduledMomentumSGD` as its `momentum`.
+    Over the phases of `OneCycle`, with their steps $H$ and $T$:
+
+    $$\mu_{high} \xrightarrow{\;0 \,\dots\, H\;} \mu_{low} \xrightarrow{\;H \,\dots\, 2H\;} \mu_{high}
+    \xrightarrow{\;2H \,\dots\, T\;} \mu_{high}$$
+
+    Of two phases the second goes from $\mu_{low}$ to $\mu_{high}$. Keras knows one kind of
+    schedule, so this is formally a learning rate schedule; give it to `ScheduledMomentumSGD` as its `momentum`.
 
     Args:
         total_steps: Number of training steps, the same as in `OneCycle`.

@@ -32,6 +32,9 @@ def smooth_losses(losses: Sequence[float] | np.ndarray, window: int = 9) -> np.n
     Example:
         >>> smooth_losses([1.0, 1.0, 5.0, 1.0, 1.0], window=3).tolist()
         [1.0, 2.0, 3.0, 2.0, 1.0]
+
+    References:
+        Bartlett, Periodogram Analysis and Continuous Spectra, 1950 (the triangular weights).
     """
     values = np.asarray(losses, dtype=np.float64)
     half = window // 2
@@ -44,7 +47,12 @@ def smooth_losses(losses: Sequence[float] | np.ndarray, window: int = 9) -> np.n
 def suggest_rates(
     rates: Sequence[float] | np.ndarray, losses: Sequence[float] | np.ndarray
 ) -> dict[str, float]:
-    """Suggests learning rates from the losses of a sweep over rates.
+    r"""Suggests learning rates from the losses of a sweep over rates.
+
+    With the smoothed loss $s(\eta)$, lowest at $\eta^\star$:
+
+    $$\eta_\text{steepest} = \arg\min_{\eta \le \eta^\star} \frac{\mathrm{d} s}{\mathrm{d} \ln \eta}, \qquad
+    \eta_{\text{minimum}/10} = \frac{\eta^\star}{10}$$
 
     Losses from the first one that is not finite on are left out. Of the rest:
 
