@@ -25,6 +25,7 @@ COMMANDS = {
     "predict": "Predict rows, with the uncertainty of every prediction.",
     "uncertainty": "Compare one pass, temperature, MC dropout and ensemble on a study.",
     "find-lr": "Find a learning rate for a recipe, before it is trained.",
+    "report": "Write a study as one page to read, as pictures, and as text.",
     "recipes": "List the recipes, or show what one of them is made of.",
     "data": "List, fetch and describe data sets.",
     "verdict": "Say which arms differ, by scores of any framework.",

@@ -128,11 +128,17 @@ def _best(evidence: Evidence) -> Iterator[str]:
 
 
 def _chance(contrasts: Sequence[ContrastVerdict]) -> Iterator[str]:
-    shares = [round(100 * one.wrong.unpaired.share) for one in contrasts if one.wrong is not None]
+    """Says what single seeds would have named: wrong only where it is known who is better."""
+    known = [one for one in contrasts if one.wrong is not None]
+    decided = [one for one in known if one.verdict in ("better", "worse")]
+    shares = [
+        round(100 * one.wrong.unpaired.share) for one in decided or known if one.wrong is not None
+    ]
     if shares:
+        named = "the wrong arm" if decided else "the arm whose mean is behind"
         yield (
             f"Had one compared a single seed of each, {_range(shares)} of 100 such comparisons would "
-            "have picked the wrong arm."
+            f"have picked {named}."
         )
 
 
@@ -153,7 +159,7 @@ def _weights(evidence: Evidence, arm: str, against: str) -> Iterator[str]:
     sizes = {one.name: one.parameters for one in evidence.summary.recipes}
     own, other = sizes.get(arm), sizes.get(against)
     if own and other and own != other:
-        yield f"{100 * (own - other) / other:+.2g} % weights"
+        yield _minus(f"{100 * (own - other) / other:+.2g} % weights")
 
 
 def _passes(evidence: Evidence, arm: str, against: str) -> Iterator[str]:
