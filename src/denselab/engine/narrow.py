@@ -6,7 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import Any, NamedTuple, TypeAlias
+from contextlib import suppress
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import jax
 import numpy as np
@@ -15,7 +16,7 @@ from denselab.engine.platform import Device, compiler_options
 from denselab.engine.program import Program
 from denselab.engine.state import RUNNING, Constants, MemberState, Shared, Weights
 
-__all__ = ["compile_segment", "train_members"]
+__all__ = ["Segment", "Watcher", "Work", "compile_segment", "train_members"]
 
 _SEGMENT_SECONDS = 2.0
 _FIRST_BUDGET = 64
@@ -23,11 +24,41 @@ _FIRST_BUDGET = 64
 Work: TypeAlias = tuple[int, MemberState, Constants]
 """A member's place in the population, its state and its constants."""
 
-AfterSegment: TypeAlias = Callable[
-    [int, MemberState, float, Callable[[], Weights]], tuple[bool, Callable[[], None]]
-]
-"""Called on a device's thread after every segment with place, state, seconds, and what gives the final weights if
-this was the member's last. It says whether to stop the member, and what to do about it on the caller's thread."""
+
+class Segment(NamedTuple):
+    """What a member has just trained.
+
+    Attributes:
+        state: The member after it.
+        seconds: What it took.
+        finish: Gives the member's final weights if this was its last segment.
+        keep: Whether to take a checkpoint if it was not.
+    """
+
+    state: MemberState
+    seconds: float
+    finish: Callable[[], Weights]
+    keep: bool
+
+
+class Watcher(Protocol):
+    """Follows the training, called on a device's thread.
+
+    Attributes:
+        epoch_steps: Steps of one epoch if `after` must see every epoch by itself, else None.
+        segment_seconds: How long a segment may take.
+    """
+
+    epoch_steps: int | None
+    segment_seconds: float
+
+    def due(self, place: int, seconds: float) -> bool:
+        """Says whether a checkpoint of a member is due after a segment of so many seconds."""
+        ...
+
+    def after(self, place: int, segment: Segment) -> tuple[bool, Callable[[], None]]:
+        """Says whether to stop the member, and what to do about the segment on the caller's thread."""
+        ...
 
 
 class Executable(NamedTuple):
@@ -83,8 +114,7 @@ def train_members(
     devices: Sequence[Device],
     *,
     work: queue.SimpleQueue[Work],
-    after: AfterSegment,
-    epoch_steps: int | None = None,
+    watcher: Watcher,
 ) -> None:
     """Trains queued members to their end, one at a time on each device.
 
@@ -95,8 +125,8 @@ def train_members(
         shared: The data, on the host.
         devices: The devices.
         work: Members that wait.
-        after: Called after every segment.
-        epoch_steps: Steps of one epoch if `after` must see every epoch by itself, else None.
+        watcher: Told of every segment. Where the training is broken off, members that have not come to their end
+            are asked for a checkpoint.
 
     Raises:
         BaseException: The first error of any device, after all devices have finished their segment.
@@ -113,9 +143,7 @@ def train_members(
                 except queue.Empty:
                     return
                 member = (place, *jax.device_put((state, constants), device))
-                _run(
-                    executable, member, on_device, control=(after, stop, events, _Pace(epoch_steps))
-                )
+                _run(executable, member, on_device, control=(watcher, stop, events))
         except BaseException:
             stop.set()
             raise
@@ -129,9 +157,12 @@ def train_members(
         except BaseException:
             stop.set()
             wait(futures)
-            while not events.empty():  # members that were done when the stop came
+            # Members that were done when the stop came, and checkpoints of the others. What goes wrong now goes
+            # wrong for the reason that is being raised, or matters less; another Ctrl-C costs one of them.
+            while not events.empty():
                 if (event := events.get()) is not None:
-                    event()
+                    with suppress(Exception, KeyboardInterrupt):
+                        event()
             raise
     for future in futures:
         future.result()
@@ -151,14 +182,17 @@ def _run(
     executable: Executable, member: tuple[Any, ...], shared: Any, *, control: tuple[Any, ...]
 ) -> None:
     place, state, constants = member
-    after, stop, events, pace = control
-    while not stop.is_set():
+    watcher, stop, events = control
+    pace, leaving = _Pace(watcher), stop.is_set()
+    while not leaving:
         began = time.perf_counter()
         state = executable.segment(state, constants, shared, pace.budget)
         running = int(state.status) == RUNNING
         seconds = time.perf_counter() - began
         finish = functools.partial(executable.finish, state, constants, shared)
-        stopped, event = after(place, state, seconds, finish)
+        leaving = stop.is_set()
+        keep = running and (leaving or watcher.due(place, seconds))
+        stopped, event = watcher.after(place, Segment(state, seconds, finish, keep))
         events.put(event)
         if stopped or not running:
             return
@@ -166,14 +200,15 @@ def _run(
 
 
 class _Pace:
-    """Chooses segments of about two seconds."""
+    """Chooses segments of about two seconds, or as long as checkpoints may be apart."""
 
-    def __init__(self, epoch_steps: int | None) -> None:
-        self._epoch_steps = epoch_steps
-        self.budget = np.int32(epoch_steps or _FIRST_BUDGET)
+    def __init__(self, watcher: Watcher) -> None:
+        self._epoch_steps = watcher.epoch_steps
+        self._seconds = min(_SEGMENT_SECONDS, watcher.segment_seconds)
+        self.budget = np.int32(self._epoch_steps or _FIRST_BUDGET)
 
     def adapt(self, seconds: float) -> None:
         """Sets the next budget from how long the last one took, growing at most eightfold."""
         if self._epoch_steps is None:
-            factor = min(8.0, _SEGMENT_SECONDS / max(seconds, 1e-3))
+            factor = min(8.0, self._seconds / max(seconds, 1e-3))
             self.budget = np.int32(max(1, min(2**30, int(self.budget * factor))))

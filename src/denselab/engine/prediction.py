@@ -13,8 +13,8 @@ import numpy as np
 
 from denselab.engine.member import is_seed
 from denselab.engine.platform import Device, compiler_options, devices
-from denselab.engine.population import Member
 from denselab.engine.program import prepare
+from denselab.engine.state import Member
 from denselab.randomness import key_data
 
 __all__ = ["Predictor"]

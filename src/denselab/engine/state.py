@@ -17,6 +17,7 @@ __all__ = [
     "STOPPED",
     "Constants",
     "EpochData",
+    "Member",
     "MemberState",
     "Run",
     "Shared",
@@ -102,3 +103,32 @@ class Weights(NamedTuple):
 
     trainable: list[Any]
     non_trainable: list[Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """One trained network.
+
+    Attributes:
+        seed: Its seed.
+        status: "finished", "stopped" (by patience or hook) or "diverged" (its loss was not finite).
+        trace: Name -> value after each epoch it ran: loss, metrics, their `val_` twins, learning_rate, and seconds,
+            the training time from its start to the end of that epoch.
+        best_epoch: Epoch with the lowest monitored loss, from 0; -1 if none was finite.
+        trainable: Trained weights, in the order of `model.trainable_variables`.
+        non_trainable: The other weights, such as moving averages, in the order of `model.non_trainable_variables`.
+        standardization: Mean and scale its inputs were standardised by, or None.
+    """
+
+    seed: int
+    status: str
+    trace: dict[str, np.ndarray]
+    best_epoch: int
+    trainable: list[np.ndarray]
+    non_trainable: list[np.ndarray]
+    standardization: tuple[np.ndarray, np.ndarray] | None = None
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs it ran."""
+        return len(self.trace["loss"])

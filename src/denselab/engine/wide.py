@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from denselab.engine.narrow import AfterSegment, Work
+from denselab.engine.narrow import Segment, Watcher, Work
 from denselab.engine.platform import Device, compiler_options
 from denselab.engine.program import Program
 from denselab.engine.state import RUNNING, Constants, EpochData, MemberState, Shared, Weights
@@ -23,18 +23,16 @@ def train_wide(
     shared: Shared,
     *,
     device: Device,
-    after: AfterSegment,
-    hooked: bool,
+    watcher: Watcher,
 ) -> float:
     """Trains members side by side in one program, dropping to a narrower one as they finish.
 
     Args:
         program: The program.
-        work: The members, all at the same epoch.
+        work: The members, all at the start of the same epoch.
         shared: The data, on the host.
         device: The accelerator.
-        after: Called for every member after every epoch, with an equal share of its seconds.
-        hooked: Whether `after` may stop a member, and so needs the weights of all after every epoch.
+        watcher: Told of every member after every epoch, with an equal share of its seconds.
 
     Returns:
         Seconds spent on compiling.
@@ -42,7 +40,7 @@ def train_wide(
     wide = _Wide(program, jax.device_put(shared, device))
     places = np.array([place for place, _, _ in work])
     states, constants = _stack([(state, constant) for _, state, constant in work], device)
-    epoch = int(work[0][1].epoch)
+    epoch, hooked = int(work[0][1].epoch), watcher.epoch_steps is not None
     while len(places):
         width = _bucket(len(places))
         rows = np.concatenate([np.arange(len(places)), np.zeros(width - len(places), int)])
@@ -53,13 +51,16 @@ def train_wide(
             began = time.perf_counter()
             states = executable(states, constants, wide.shared, np.int32(epoch))
             small = jax.tree.map(np.asarray, states._replace(model=None, best=None, average=None))
-            share = (time.perf_counter() - began) / running.sum()
+            seconds = time.perf_counter() - began
+            share = seconds / running.sum()
             epoch += 1
             for i in map(int, np.flatnonzero(running)):
                 done = bool(small.status[i] != RUNNING)
-                member = _member_state(states, small, i, whole=done or hooked)
+                keep = not done and watcher.due(int(places[i]), seconds)
+                member = _member_state(states, small, i, whole=done or hooked or keep)
                 finish = functools.partial(wide.finish, member, constants, i)
-                stopped, event = after(int(places[i]), member, share, finish)
+                segment = Segment(member, share, finish, keep)
+                stopped, event = watcher.after(int(places[i]), segment)
                 event()
                 running[i] = not (done or stopped)
             states = states._replace(status=_marked(states.status, running))
