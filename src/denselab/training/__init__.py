@@ -7,6 +7,7 @@ if "keras" not in sys.modules:  # as in the engine: where Keras already runs, no
     os.environ.setdefault("KERAS_BACKEND", "jax")
 
 from denselab.training.description import CalibrationSlice, ModelDescription
+from denselab.training.following import Checkpoints, Following
 from denselab.training.loading import LoadedModel, load_model
 from denselab.training.network import build_network, compile_network
 from denselab.training.rates import RateSweep, SweepPlan, sweep_rates
@@ -15,6 +16,8 @@ from denselab.training.train import restore_recipe, score, train_rates, train_re
 
 __all__ = [
     "CalibrationSlice",
+    "Checkpoints",
+    "Following",
     "LoadedModel",
     "ModelDescription",
     "Predictions",

@@ -8,14 +8,24 @@ predict validation and test rows, and hand back trials.
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from typing import Unpack
 
 import keras
 import numpy as np
 
 from denselab.data import Dataset, split, standardization
-from denselab.engine import Averaging, Member, Plateau, Predictor, claim_cores, train_population
+from denselab.engine import (
+    Averaging,
+    Member,
+    Options,
+    Plateau,
+    Predictor,
+    claim_cores,
+    train_population,
+)
 from denselab.errors import UsageError
 from denselab.recipes import Recipe
+from denselab.training.following import Following, Reporting, checkpoint_options
 from denselab.training.network import build_network, compile_network
 from denselab.training.results import Predictions, Progress, RecipeResult, Scores, Trial
 from denselab.training.saving import INPUT_MEAN, INPUT_SCALE, named_weights, set_named_weights
@@ -28,21 +38,6 @@ _UNSEEN = Scores(float("nan"), float("nan"))
 """The scores of test rows that nobody looks at."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Reporting:
-    """Whom `train_recipe` tells what while it works.
-
-    Attributes:
-        on_trial: Called with each trial as soon as it is done and scored.
-        on_progress: Called every second or two.
-        on_place: Called with each trial and its place among the members.
-    """
-
-    on_trial: Callable[[Trial], None] | None = None
-    on_progress: Callable[[Progress], None] | None = None
-    on_place: Callable[[int, Trial], None] | None = None
-
-
 def train_recipe(
     recipe: Recipe,
     dataset: Dataset,
@@ -50,7 +45,7 @@ def train_recipe(
     seeds: Sequence[int],
     source: RecipeResult | None = None,
     on_trial: Callable[[Trial], None] | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    **following: Unpack[Following],
 ) -> RecipeResult:
     """Trains one recipe under several seeds, side by side.
 
@@ -60,14 +55,15 @@ def train_recipe(
         seeds: One whole number a member; decides split, weights, order of rows, dropout and draws.
         source: The result of the recipe that `recipe.weights_from` names; nothing is trained then.
         on_trial: Called with each trial as soon as it is done and scored.
-        on_progress: Called every second or two while members train.
+        **following: `on_progress` and `checkpoints`, see `Following`.
 
     Returns:
         The trials, in the order of the seeds.
 
     Raises:
         UsageError: If the data has no classes or no test set, or a source is missing.
-        KeyboardInterrupt: After Ctrl-C; trials that were done have been handed to `on_trial`.
+        KeyboardInterrupt: After Ctrl-C; trials that were done have been handed to `on_trial`, the others
+            to `checkpoints`.
 
     Example:
         >>> from denselab.data import hold_out_test, load
@@ -80,7 +76,7 @@ def train_recipe(
     _check(recipe, dataset, source)
     claim_cores()  # before the first model is built, which starts JAX
     splits = _splits(recipe, dataset, seeds)
-    report = Reporting(on_trial, on_progress)
+    report = Reporting(on_trial, **following)
     if source is not None:
         return _share(recipe, dataset, splits, source=source, report=report)
     return _train(recipe, dataset, splits, seeds=seeds, report=report)
@@ -93,7 +89,7 @@ def train_rates(
     rates: Sequence[float],
     seed: int,
     on_trial: Callable[[float, Trial], None],
-    on_progress: Callable[[Progress], None] | None = None,
+    **following: Unpack[Following],
 ) -> None:
     """Trains one recipe with several learning rates, side by side in one program.
 
@@ -107,7 +103,7 @@ def train_rates(
         seed: The seed.
         on_trial: Called with each rate and its trial, as soon as it is done; a trial holds no test
             scores and no predictions.
-        on_progress: Called every second or two.
+        **following: `on_progress` and `checkpoints`, see `Following`.
 
     Raises:
         UsageError: If the data has no classes, or the recipe trains nothing.
@@ -142,7 +138,7 @@ def train_rates(
         unseen,
         _splits(recipe, unseen, seeds),
         seeds=seeds,
-        report=Reporting(None, on_progress, lambda place, t: on_trial(places[place], t)),
+        report=Reporting(on_place=lambda place, t: on_trial(places[place], t), **following),
         scalars={_rate_path(recipe): list(rates)},
     )
 
@@ -195,7 +191,7 @@ def _train(
     x = dataset.x.reshape(dataset.n, -1)
     standard = recipe.preprocessing.scaling == "standard"
     standardizations = [standardization(x, rows) for rows, _ in splits] if standard else None
-    training, scorer = recipe.training, _Scorer(recipe, dataset)
+    scorer = _Scorer(recipe, dataset)
     trials: dict[int, Trial] = {}
 
     def done(place: int, member: Member) -> None:
@@ -207,7 +203,7 @@ def _train(
 
     def progress(place: int, epoch: int) -> None:
         if report.on_progress is not None:
-            counts = (training.epochs, len(trials), len(seeds))
+            counts = (recipe.training.epochs, len(trials), len(seeds))
             report.on_progress(Progress(recipe.name, place, epoch, *counts))
 
     population = train_population(
@@ -217,16 +213,11 @@ def _train(
         seeds=seeds,
         splits=splits,
         standardizations=standardizations,
-        epochs=training.epochs,
-        batch_size=training.batch_size,
-        patience=training.patience if training.early_stopping else None,
-        restore_best=training.restore_best,
-        plateau=_plateau(recipe),
-        averaging=_averaging(recipe),
-        recalibrate=training.ema is not None,
+        **_run_options(recipe),
         scalars=scalars,
         on_member=done,
         on_progress=progress,
+        **checkpoint_options(report.checkpoints),
     )
     ordered = tuple(trials[place] for place in range(len(seeds)))
     return RecipeResult(recipe, dataset, ordered, population.compile_seconds, population.notes)
@@ -328,6 +319,20 @@ def _rate_path(recipe: Recipe) -> str:
     if schedule.kind in ("exponential", "cosine"):
         return "optimizer.schedule.initial_learning_rate"
     return "optimizer.learning_rate"
+
+
+def _run_options(recipe: Recipe) -> Options:
+    """Says how long a recipe trains, when it stops, and which weights it ends with."""
+    training = recipe.training
+    return {
+        "epochs": training.epochs,
+        "batch_size": training.batch_size,
+        "patience": training.patience if training.early_stopping else None,
+        "restore_best": training.restore_best,
+        "plateau": _plateau(recipe),
+        "averaging": _averaging(recipe),
+        "recalibrate": training.ema is not None,
+    }
 
 
 def _averaging(recipe: Recipe) -> Averaging | None:
