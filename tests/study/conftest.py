@@ -172,23 +172,28 @@ class FakeTraining:
     Attributes:
         asked: Name of the recipe and seeds of each training.
         sources: Name of the recipe -> seeds of the trials whose weights it was given.
+        resumed: Name of a recipe -> the checkpoints that its last training was given.
         diverging: Name of a recipe and seeds whose loss is not finite.
         before_trial: Called before each trial is handed over.
     """
 
     asked: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
     sources: dict[str, list[int]] = field(default_factory=dict)
+    resumed: dict[str, dict[int, tuple]] = field(default_factory=dict)
     diverging: set[tuple[str, int]] = field(default_factory=set)
     before_trial: Callable[[str, int], None] = lambda name, seed: None
 
     def train_recipe(
-        self, recipe, dataset, *, seeds: Sequence[int], source=None, on_trial=None, on_progress=None
+        self, recipe, dataset, *, seeds: Sequence[int], source=None, on_trial=None, **following
     ) -> Result:
+        on_progress, checkpoints = following.get("on_progress"), following["checkpoints"]
+        self.resumed[recipe.name] = checkpoints.load()
         self.asked.append((recipe.name, tuple(seeds)))
         if source is not None:
             self.sources[recipe.name] = [trial.seed for trial in source.trials]
         trials = []
         for place, seed in enumerate(seeds):
+            checkpoints.save(place, {"epoch": np.int32(seed)}, {"recipe": recipe.name})
             self.before_trial(recipe.name, seed)
             shared = None if source is None else source.trials[place].weights
             trials.append(self.trial(recipe.name, seed, shared))

@@ -20,6 +20,7 @@ from denselab.study import (
     read_study,
     read_weights,
 )
+from denselab.study.checkpoints import MemberCheckpoints, MemberName
 
 STEPS = ("write", "sync", "replace", "make_folder", "sync_folder", "execute")
 KINDS = {
@@ -228,3 +229,44 @@ def test_a_study_grows_whole_or_stays_as_it_was(tmp_path, manifest, dataset, fin
         assert len(read_study(study.folder).manifest.plan.recipes) == 3
 
     assert fail_at_each(faults, grow, check) > 7
+
+
+def test_a_checkpoint_is_the_old_or_the_new_one(tmp_path, faults):
+    member = MemberName("plain", "0" * 16, seed=0)
+
+    def kept(at):
+        return MemberCheckpoints(tmp_path / f"a{at}", [member])
+
+    def save(at):
+        armed = faults.at
+        faults.arm(-1)
+        (tmp_path / f"a{at}").mkdir(exist_ok=True)
+        kept(at).save(0, {"epoch": np.int32(1)}, {})
+        faults.arm(armed)
+        kept(at).save(0, {"epoch": np.int32(2)}, {})
+
+    def check(at, step):
+        assert leftovers(tmp_path / f"a{at}") == [], step
+        ((arrays, _),) = kept(at).load().values()
+        assert arrays["epoch"] in (1, 2), step
+        kept(at).save(0, {"epoch": np.int32(3)}, {})
+        assert kept(at).load()[0][0]["epoch"] == 3
+
+    assert fail_at_each(faults, save, check) == 4
+
+
+def test_a_first_checkpoint_is_there_or_not(tmp_path, faults):
+    member = MemberName("plain", "0" * 16, seed=0)
+
+    def kept(at):
+        return MemberCheckpoints(tmp_path / f"a{at}", [member])
+
+    def save(at):
+        (tmp_path / f"a{at}").mkdir(exist_ok=True)
+        kept(at).save(0, {"epoch": np.int32(1)}, {})
+
+    def check(at, step):
+        assert leftovers(tmp_path / f"a{at}") == [], step
+        assert [arrays["epoch"] for arrays, _ in kept(at).load().values()] in ([], [1]), step
+
+    assert fail_at_each(faults, save, check) == 6

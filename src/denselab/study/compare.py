@@ -15,6 +15,7 @@ from denselab.data import Dataset
 from denselab.errors import InterruptedTrainingError, UsageError
 from denselab.recipes import Recipe, parameter_count, weights_source
 from denselab.study.arms import missing_seeds, recipes_of
+from denselab.study.checkpoints import MemberCheckpoints, MemberName, forget_done
 from denselab.study.hashing import settings_hash
 from denselab.study.judgement import DATA_DOCUMENT, Asked, fix_question, judge
 from denselab.study.manifest import manifest_for
@@ -43,7 +44,7 @@ from denselab.study.tuning import (
 if TYPE_CHECKING:
     from denselab.training import Progress, RecipeResult, Trial
 
-__all__ = ["compare_recipes", "restored"]
+__all__ = ["compare_recipes", "recorded", "remember_data", "restored"]
 
 
 def compare_recipes(
@@ -57,9 +58,10 @@ def compare_recipes(
 ) -> Summary:
     """Trains what a plan asks for and a study does not have yet.
 
-    Each trial is on the disk as soon as it is done, so a study that was interrupted, or killed,
-    goes on where it was when the same plan is run again; one that is complete trains nothing. A
-    recipe's model is saved when all its trials are there.
+    Each trial is on the disk as soon as it is done, and a checkpoint of each member every minute, so
+    a study that was interrupted, or killed, goes on where it was when the same plan is run again, to
+    the bytes it would have reached anyhow; one that is complete trains nothing. A recipe's model is
+    saved when all its trials are there.
 
     Args:
         plan: What to train.
@@ -89,12 +91,14 @@ def compare_recipes(
         work = _Work(plan, dataset, store, progress)
         try:
             fix_question(store, asked, seeds=len(plan.seeds))
-            _remember_data(work)
+            remember_data(store, dataset)
+            forget_done(store.study)
             for recipe in training_order(plan):
                 _tune(recipe, work)
                 _complete(recipe.name, work)
         except KeyboardInterrupt:
             raise _interrupted(work, command) from None
+        forget_done(store.study)
         judge(store)
         return summarize(store.study)
 
@@ -107,16 +111,15 @@ class _Work:
     progress: "Callable[[Progress], None] | None"
 
 
-def _remember_data(work: _Work) -> None:
+def remember_data(store: Store, data: Dataset) -> None:
     """Puts on record what verdicts and pictures need of the data, so that they need no data."""
-    data = work.dataset
     known = {
         "class_names": None if data.class_names is None else list(data.class_names),
         "test_labels": [] if data.test_y is None else data.test_y.tolist(),
         "calibration_labels": [] if data.calibration_y is None else data.calibration_y.tolist(),
     }
-    if work.store.study.documents.get(DATA_DOCUMENT) != known:
-        work.store.put_document(DATA_DOCUMENT, known)
+    if store.study.documents.get(DATA_DOCUMENT) != known:
+        store.put_document(DATA_DOCUMENT, known)
 
 
 def _tune(recipe: Recipe, work: _Work) -> None:
@@ -131,6 +134,10 @@ def _tune(recipe: Recipe, work: _Work) -> None:
         return
     from denselab.training import train_rates
 
+    settings = settings_hash(recipe)
+    members = [MemberName(recipe.name, settings, tuning.seed, rate) for rate in rates]
+    checkpoints = MemberCheckpoints(work.store.study.folder, members)
+
     def keep(rate: float, trial: "Trial") -> None:
         nonlocal record
         scores = trial.validation
@@ -138,6 +145,7 @@ def _tune(recipe: Recipe, work: _Work) -> None:
         record = with_rate(record, tried, wanted)
         others = work.store.study.documents.get(TUNING_DOCUMENT, {})
         work.store.put_document(TUNING_DOCUMENT, {**others, recipe.name: record.to_json()})
+        checkpoints.forget(rates.index(rate))
 
     train_rates(
         recipe,
@@ -146,6 +154,7 @@ def _tune(recipe: Recipe, work: _Work) -> None:
         seed=tuning.seed,
         on_trial=keep,
         on_progress=_marked_as_tuning(work.progress),
+        checkpoints=checkpoints,
     )
 
 
@@ -186,11 +195,14 @@ def _train(recipe: Recipe, seeds: Sequence[int], work: _Work) -> "RecipeResult":
     outputs = work.dataset.classes or 1
     size = parameter_count(recipe, features=work.dataset.features, outputs=outputs).total
     settings = settings_hash(recipe)
+    members = [MemberName(recipe.name, settings, seed) for seed in seeds]
+    checkpoints = MemberCheckpoints(work.store.study.folder, members)
 
     def keep(trial: "Trial") -> None:
-        record = _recorded(trial, settings=settings, parameters=size)
+        record = recorded(trial, settings=settings, parameters=size)
         kept = None if trial.predictions is None else trial.predictions._asdict()
         work.store.add_trial(record, trial.weights, kept)
+        checkpoints.forget(seeds.index(trial.seed))
 
     return train_recipe(
         recipe,
@@ -199,6 +211,7 @@ def _train(recipe: Recipe, seeds: Sequence[int], work: _Work) -> "RecipeResult":
         source=_source(recipe, seeds, work),
         on_trial=keep,
         on_progress=work.progress,
+        checkpoints=checkpoints,
     )
 
 
@@ -265,7 +278,17 @@ def restored(
     return restore_recipe(recipe, dataset, found)
 
 
-def _recorded(trial: "Trial", *, settings: str, parameters: int) -> TrialRecord:
+def recorded(trial: "Trial", *, settings: str, parameters: int) -> TrialRecord:
+    """Makes the record of a trial that was trained just now.
+
+    Args:
+        trial: The trial.
+        settings: Hash of the hyper-parameters of its arm.
+        parameters: Number of weights of its network.
+
+    Returns:
+        The record, without its files.
+    """
     epochs = len(trial.trace.get("loss", ()))
     trace = {name: trial.trace.get(name, np.full(epochs, np.nan)) for name in TRACE_COLUMNS}
     return TrialRecord(
