@@ -62,7 +62,8 @@ def _chart(
 ) -> "altair.TopLevelMixin":
     import altair as alt
 
-    kind = "log" if measure == "variance" and all(row[measure] > 0 for row in rows) else "linear"
+    positive = measure == "variance" and all(row[measure] > 0 for row in rows)
+    scale = alt.Scale(type="log") if positive else alt.Scale(zero=False)
     legend = alt.Legend(title=None, orient="top", columns=3)
     dash = alt.Scale(domain=["start", "end"], range=[[4, 3], [1, 0]])
     shown = ["arm:N", "layer:Q", "when:N", alt.Tooltip(f"{measure}:Q", format=".4g")]
@@ -76,7 +77,7 @@ def _chart(
             y=alt.Y(
                 f"{measure}:Q",
                 axis=axis(f"{measure} of activations"),
-                scale=alt.Scale(type=kind, zero=False),
+                scale=scale,
             ),
             color=alt.Color("arm:N", scale=arm_colours(names), legend=legend),
             strokeDash=alt.StrokeDash("when:N", scale=dash, legend=None),
