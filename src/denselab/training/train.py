@@ -8,7 +8,7 @@ predict validation and test rows, and hand back trials.
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Unpack
+from typing import Any, Unpack
 
 import keras
 import numpy as np
@@ -17,7 +17,6 @@ from denselab.data import Dataset, split, standardization
 from denselab.engine import (
     Averaging,
     Member,
-    Options,
     Plateau,
     Predictor,
     claim_cores,
@@ -321,7 +320,7 @@ def _rate_path(recipe: Recipe) -> str:
     return "optimizer.learning_rate"
 
 
-def _run_options(recipe: Recipe) -> Options:
+def _run_options(recipe: Recipe) -> dict[str, Any]:
     """Says how long a recipe trains, when it stops, and which weights it ends with."""
     training = recipe.training
     return {
