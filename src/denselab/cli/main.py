@@ -28,6 +28,7 @@ COMMANDS = {
     "report": "Write a study as one page to read, as pictures, and as text.",
     "recipes": "List the recipes, or show what one of them is made of.",
     "data": "List, fetch and describe data sets.",
+    "claims": "Decide claims about techniques by experiments on a data set.",
     "verdict": "Say which arms differ, by scores of any framework.",
 }
 """Command -> what `denselab --help` says of it; it lives in the module
