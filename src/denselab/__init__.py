@@ -7,27 +7,33 @@ if TYPE_CHECKING:  # What editors see; at run time these names are opened below.
     from denselab.data import load as load_data
     from denselab.engine import Plateau, train_population
     from denselab.recipes import ladder, load_recipe
+    from denselab.report import write_report
+    from denselab.study import compare
     from denselab.training import train_recipe
 
 __all__ = [
     "Plateau",
     "__version__",
+    "compare",
     "ladder",
     "load_data",
     "load_recipe",
     "train_population",
     "train_recipe",
+    "write_report",
 ]
 
 __version__ = "0.1.0"
 
 _DOORS = {
     "Plateau": "denselab.engine:Plateau",
+    "compare": "denselab.study:compare",
     "ladder": "denselab.recipes:ladder",
     "load_data": "denselab.data:load",
     "load_recipe": "denselab.recipes:load_recipe",
     "train_population": "denselab.engine:train_population",
     "train_recipe": "denselab.training:train_recipe",
+    "write_report": "denselab.report:write_report",
 }
 """Public name -> module and name there; opened when first used, so `import denselab` is quick."""
 

@@ -7,6 +7,7 @@ from denselab.study.arms import arms_of, missing_seeds, recipes_of
 from denselab.study.compare import compare_recipes
 from denselab.study.judgement import Asked, judged, looks
 from denselab.study.manifest import Manifest, Run, manifest_for
+from denselab.study.models import CompareOptions, Comparison, compare
 from denselab.study.plan import (
     BuiltModel,
     Plan,
@@ -40,6 +41,8 @@ __all__ = [
     "ArmRecord",
     "Asked",
     "BuiltModel",
+    "CompareOptions",
+    "Comparison",
     "Manifest",
     "Plan",
     "RecipeRecord",
@@ -56,6 +59,7 @@ __all__ = [
     "Tuning",
     "arms_of",
     "best_trial",
+    "compare",
     "compare_recipes",
     "default_folder",
     "is_study",

@@ -26,6 +26,7 @@ from denselab.uncertainty.draws import (
     predict_draws,
 )
 from denselab.uncertainty.mc_model import StochasticModel, to_mc
+from denselab.uncertainty.outputs import predicted_probabilities
 from denselab.uncertainty.results import ClassificationDraws, RegressionDraws
 from denselab.uncertainty.scores import (
     ReliabilityCurve,
@@ -66,6 +67,7 @@ __all__ = [
     "predict_classes",
     "predict_classes_at",
     "predict_draws",
+    "predicted_probabilities",
     "predictive_entropy",
     "reliability_curve",
     "risk_coverage",

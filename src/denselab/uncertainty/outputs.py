@@ -5,10 +5,20 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import keras
+import numpy as np
+from jaxtyping import Float
 
 from denselab.errors import UsageError
+from denselab.uncertainty.streams import class_probabilities
 
-__all__ = ["LogitRecorder", "Outputs", "OutputsChoice", "Reading", "read_outputs"]
+__all__ = [
+    "LogitRecorder",
+    "Outputs",
+    "OutputsChoice",
+    "Reading",
+    "predicted_probabilities",
+    "read_outputs",
+]
 
 OutputsChoice = Literal["auto", "logits", "probabilities", "values", "mean_and_log_variance"]
 """What a caller may say of a model's outputs."""
@@ -99,6 +109,40 @@ def read_outputs(model: keras.Model, choice: OutputsChoice, columns: int) -> Rea
         )
     found = last if ending == outputs == "probabilities" and hasattr(last, "activation") else None
     return Reading(outputs, found, columns)
+
+
+def predicted_probabilities(
+    model: keras.Model, outputs: Float[np.ndarray, "row output"]
+) -> Float[np.ndarray, "row class"]:
+    """Turns what a classifier gave for some rows into class probabilities.
+
+    Args:
+        model: The classifier, whose end or compiled loss says what its outputs are.
+        outputs: Its outputs.
+
+    Returns:
+        Probabilities; one output stands for two classes.
+
+    Raises:
+        UsageError: If it cannot be told what the outputs are, or they are values.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, activation="sigmoid")])
+        >>> predicted_probabilities(model, np.array([[0.25]])).tolist()
+        [[0.75, 0.25]]
+    """
+    if outputs.ndim != 2:
+        raise UsageError(
+            f"model {model.name!r} gives outputs of shape {outputs.shape}; it must give (row, output)"
+        )
+    reading = read_outputs(model, "auto", outputs.shape[1])
+    if reading.outputs not in ("logits", "probabilities"):
+        raise UsageError(
+            f"model {model.name!r} gives values, not classes; end it with a softmax, or compile it "
+            "with a cross-entropy from logits"
+        )
+    found, _ = class_probabilities(outputs[None], reading.scale(False), np)
+    return found[0].T
 
 
 def _last_layer(model: Any) -> Any:
