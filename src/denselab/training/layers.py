@@ -80,7 +80,7 @@ def layer_facts(
         for k in range(1, depth + 1)
     ]
     taps = keras.Model(
-        network.inputs,
+        network.input,
         [[layer.input for layer in layers], [network.get_layer(name).output for name in ends]],
     )
     x = dataset.x[:_ROWS].reshape(min(dataset.n, _ROWS), -1).astype(np.float32)
