@@ -62,7 +62,15 @@ class Reporting:
     checkpoints: Checkpoints | None = None
 
 
-def checkpoint_options(checkpoints: Checkpoints | None) -> dict[str, Any]:
+class CheckpointOptions(TypedDict, total=False):
+    """The options of `train_population` that have to do with checkpoints."""
+
+    resume: Mapping[int, Checkpoint] | None
+    on_checkpoint: Callable[[int, Checkpoint], None] | None
+    checkpoint_seconds: float
+
+
+def checkpoint_options(checkpoints: Checkpoints | None) -> CheckpointOptions:
     """Lists the options of `train_population` that keep checkpoints and go on from them.
 
     Args:
