@@ -15,8 +15,10 @@ test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-backends: $(VENV)/.backends
-	KERAS_BACKEND=torch $(BIN)/python -m pytest tests/components
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/components
+	set -e; for backend in torch tensorflow; do \
+	  KERAS_BACKEND=$$backend $(BIN)/python -m pytest tests/components; \
+	  KERAS_BACKEND=$$backend $(BIN)/python -m pytest tests/uncertainty -m backends; \
+	done
 
 check: $(VENV)/.installed
 	$(BIN)/ruff format --check
