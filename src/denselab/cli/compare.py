@@ -131,17 +131,21 @@ def compare(
 def _show(summary: "Summary", folder: Path, *, as_json: bool) -> None:
     from denselab.cli.results import show_results
     from denselab.cli.verdict import show_verdicts
+    from denselab.report import write_report
     from denselab.study import judged, read_study
 
-    verdicts = judged(read_study(folder))
+    study, page = read_study(folder), folder / "report.html"
+    verdicts = judged(study)
+    write_report(study, page, verdicts=verdicts)
     if as_json:
         answer = None if verdicts is None else verdicts.to_json()
-        typer.echo(json.dumps({**summary.to_json(), "verdicts": answer}))
+        typer.echo(json.dumps({**summary.to_json(), "verdicts": answer, "report": str(page)}))
         return
     show_results(summary)
     if verdicts is not None:
         typer.echo()
         show_verdicts(verdicts)
+    typer.echo(f"\nReport: {page}")
 
 
 def _question(asked: CompareOptions) -> "Asked | None":

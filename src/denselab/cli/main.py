@@ -23,7 +23,7 @@ COMMANDS = {
     "train": "Train one recipe and save it as a Keras model.",
     "evaluate": "Measure a saved model on the test rows of a data set.",
     "predict": "Predict rows, with the uncertainty of every prediction.",
-    "uncertainty": "Compare one pass, temperature, MC dropout and ensemble on a study.",
+    "uncertainty": "Compare one pass, temperature scaling, MC dropout and the ensemble of a study's seeds.",
     "find-lr": "Find a learning rate for a recipe, before it is trained.",
     "report": "Write a study as one page to read, as pictures, and as text.",
     "recipes": "List the recipes, or show what one of them is made of.",
