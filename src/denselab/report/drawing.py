@@ -1,6 +1,8 @@
 """From a chart to a file: one look, in light and in dark, written whole or not at all."""
 
+import hashlib
 import html
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -140,10 +142,10 @@ def page_look(chart: "altair.TopLevelMixin") -> dict[str, Any]:
 
     Returns:
         A Vega-Lite specification whose colours are variables of the page's style, but for the palette.
+        Its rows stand under "datasets", equal ones under equal names.
     """
-    look = _look(chart)
-    rows = look.pop("datasets", {})
-    look = _recoloured(look, _VARIABLES)
+    rows: dict[str, Any] = {}
+    look = _recoloured(_named_rows(_look(chart), rows), _VARIABLES)
     config = look["config"]
     for part in ("text", "title"):
         config[part] = {**config[part], "font": _PAGE_FONT}
@@ -151,9 +153,23 @@ def page_look(chart: "altair.TopLevelMixin") -> dict[str, Any]:
     return {**look, "datasets": rows}
 
 
+def _named_rows(value: Any, rows: dict[str, Any]) -> Any:
+    """Takes rows out of a specification and leaves the hash of what they hold as their name."""
+    if isinstance(value, list):
+        return [_named_rows(inside, rows) for inside in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"values"} and all(isinstance(row, dict) for row in value["values"]):
+        name = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+        rows[name] = value["values"]
+        return {"name": name}
+    return {key: _named_rows(inside, rows) for key, inside in value.items()}
+
+
 def _look(chart: "altair.TopLevelMixin") -> dict[str, Any]:
     """Gives a chart's specification with the fonts and colours of all our pictures."""
-    look = chart.to_dict()
+    # Altair has checked every part when it was made; checking the whole again takes as long.
+    look = chart.to_dict(validate=False)
     text = {"font": _FONT, "color": _INK}
     look["config"] = {
         "font": _FONT,

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -41,11 +40,7 @@ def write_report(study: Study, path: Path, *, verdicts: Verdicts | None = None) 
     """
     from denselab.study.files import write_whole, writing
 
-    # Bundling takes a second and needs nothing of the study.
-    with ThreadPoolExecutor(1) as beside:
-        bundling = beside.submit(_vega)
-        contents = contents_of(study, verdicts=verdicts)
-        bundling.result()
+    contents = contents_of(study, verdicts=verdicts)
     page = page_of(contents).encode()
     with writing(path):
         write_whole(path, page)

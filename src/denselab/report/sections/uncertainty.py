@@ -121,7 +121,7 @@ def _reliability(evidence: Evidence) -> list[Figure]:
         if kept:
             curves[clean(name)] = _curve(evidence, kept, labels)
     caption = (
-        "How often one pass is right, by how sure it is: means over seeds, with 95 % intervals for as many "
+        "How often predictions are right, by how sure they are: means over seeds, with 95 % intervals for as many "
         "rows as there are. Bars are shares of the test rows. Below the diagonal a network is too sure."
     )
     title = "How sure, and how often right"
