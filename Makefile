@@ -32,7 +32,8 @@ bench: $(VENV)/.backends
 
 # The same tests as `make test` has for killed and failing processes, with hundreds of kills.
 soak: $(VENV)/.installed
-	DENSELAB_KILLS=300 $(BIN)/python -m pytest tests/study/test_kill.py tests/study/test_faults.py
+	DENSELAB_KILLS=300 DENSELAB_TRAINING_KILLS=100 $(BIN)/python -m pytest \
+		tests/study/test_kill.py tests/study/test_faults.py tests/study/test_checkpoints.py tests/cli/test_kill.py
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

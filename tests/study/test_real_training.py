@@ -108,3 +108,28 @@ def test_the_summary_counts_the_weights_that_keras_counts(folder):
         sizes = {n: v.size for n, v in read_weights(study, trial).items() if n not in inputs}
         assert trial.parameters == sum(n for name, n in sizes.items() if "seed" not in name)
     assert [recipe.n for recipe in summarize(study).recipes] == [2, 2]
+
+
+def test_a_member_that_turns_nan_is_counted_never_best_and_touches_no_other(
+    tmp_path, digits, monkeypatch
+):
+    from denselab.training import train, train_recipe
+
+    recipe = find("plain")
+    plan = plan_study([recipe], digits, seeds=[0, 1], preset="tuned")
+    straight = train_recipe(recipe, digits, seeds=[1]).trials[0]
+    original = train.train_population
+
+    def with_a_broken_member(*arguments, **options):
+        rates = {"optimizer.learning_rate": [float("nan"), recipe.optimizer.learning_rate]}
+        return original(*arguments, **{**options, "scalars": rates})
+
+    monkeypatch.setattr(train, "train_population", with_a_broken_member)
+    summary = compare_recipes(plan, digits, folder=tmp_path / "study", command="again")
+    study = read_study(tmp_path / "study")
+    by_seed = {trial.seed: trial for trial in study.trials}
+    assert summary.failed == 1
+    assert (by_seed[0].status, by_seed[1].status) == ("diverged", "finished")
+    assert study.recipes[0].model_seed == 1
+    for name, value in read_weights(study, by_seed[1]).items():
+        np.testing.assert_array_equal(value, straight.weights[name], strict=True)
