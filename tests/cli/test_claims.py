@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from denselab.study import read_study
+from denselab.data import hold_out_calibration, hold_out_test, load
+from denselab.study import open_study, read_study
+from denselab.study.claims import put_activations
 
 TINY = ["--depth", "2", "--width", "6", "--epochs", "2", "--seeds", "2"]
 OWN = """
@@ -59,15 +61,20 @@ def test_claims_are_decided_put_on_record_and_not_trained_again(denselab, folder
     assert answer.code == 0, answer.err
     nadam, scaling = json.loads(answer.out)["claims"]
     assert nadam["verdict"] == "refuted"  # No seed of two keeps its rate, and 0 of 2 is below 95 %.
-    assert [one["answer"] for one in scaling["figures"]] == ["undecided", "confirmed", "confirmed"]
+    assert [one["answer"] for one in scaling["parts"]] == ["undecided", "confirmed", "confirmed"]
     assert "there must be 6; there are 2 pairs" in scaling["sentences"][0]
     assert nadam["cost"]["trainings"] == 2
 
     study = read_study(folder / "study")
     assert study.documents["claims"] == [nadam, scaling]
-    layers = next(iter(study.documents["activations"].values()))
-    assert set(layers) == {"layer 1", "layer 2"}
-    assert layers["layer 1"]["end"]["distinct"] == 6
+    rows = study.documents["activations"]
+    assert [(row["layer"], row["when"]) for row in rows] == [
+        (1, "start"),
+        (2, "start"),
+        (1, "end"),
+        (2, "end"),
+    ]
+    assert [row["distinct_units"] for row in rows] == [6.0] * 4
     assert len(study.trials) == 2 * 3
 
     again = denselab(*own)
@@ -76,6 +83,22 @@ def test_claims_are_decided_put_on_record_and_not_trained_again(denselab, folder
     assert read_study(folder / "study").trials == study.trials
     for words in ("Standardised inputs help: undecided.", "scaling", "?++", "Cost: 4 trainings"):
         assert words in again.out
+
+
+def test_a_study_has_its_activations_measured_without_claims(denselab, folder):
+    recipes = ["--recipes", "plain,batch_norm", "--tune", "0", "--out", "study"]
+    assert denselab("compare", "wine", *TINY, *recipes).code == 0
+    study = read_study(folder / "study")
+    data = hold_out_calibration(hold_out_test(load("wine")), fraction=0.1)
+    with open_study(study.folder, study.manifest) as store:
+        rows = put_activations(store, data, recipes=["batch_norm"], most_seeds=1)
+        assert {(row["arm"], row["seeds"]) for row in rows} == {("batch_norm", 1)}
+        put_activations(store, data, recipes=["plain"])
+        rows = put_activations(store, data, recipes=["plain"])
+    assert read_study(study.folder).documents["activations"] == rows
+    assert [row["arm"] for row in rows] == ["batch_norm"] * 4 + ["plain"] * 4
+    # Its batch is normalised before the activation, so no layer's output is far from unit variance.
+    assert all(0.2 < row["variance"] < 1.5 for row in rows[:4])
 
 
 def test_arms_and_trainings_are_shown_without_training(denselab, folder, own):

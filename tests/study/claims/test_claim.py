@@ -33,7 +33,7 @@ def test_a_judgement_is_written_in_plain_values():
     shown = json.loads(json.dumps(judgement.to_json(), allow_nan=False))
 
     assert shown["verdict"] == C
-    assert shown["sentences"] == ["so it is: confirmed. By much."]
-    assert shown["figures"][0]["figures"] == {"interval": [None, 1.0]}
+    assert shown["sentences"] == shown["figures"] == ["so it is: confirmed. By much."]
+    assert shown["parts"][0]["figures"] == {"interval": [None, 1.0]}
     assert shown["cost"] == {"trainings": 16, "training_seconds": 12.5, "shared_arms": ["selu"]}
     assert (shown["rule"], shown["statement"]) == ("all of 1 parts", claim.statement)

@@ -4,6 +4,7 @@ A claim is a file in `catalogue/`, or anybody's own. `run.py` trains and measure
 for that inside its functions; everything else is plain data and pure rules.
 """
 
+from denselab.study.claims.activations import put_activations
 from denselab.study.claims.claim import Claim, Judgement, Outcome
 from denselab.study.claims.evidence import Evidence
 from denselab.study.claims.loading import Values, claim_names, load_claim, load_claims
@@ -24,5 +25,6 @@ __all__ = [
     "load_claim",
     "load_claims",
     "plan_claims",
+    "put_activations",
     "run_claims",
 ]

@@ -4,21 +4,22 @@
 measure.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from denselab.data import Dataset
 from denselab.recipes import Recipe
 from denselab.study.arms import recipes_of
+from denselab.study.claims.activations import measured_layers
 from denselab.study.claims.parts import MC_DRAWS
 from denselab.study.claims.planning import ClaimsPlan, Place
 from denselab.study.hashing import hashed, settings_hash
-from denselab.study.reading import Study, read_weights
+from denselab.study.reading import Study
 from denselab.study.records import TrialRecord, trials_of
 from denselab.study.store import Store
 
-__all__ = ["MEASURED", "Workplace", "activations", "measure_needs"]
+__all__ = ["MEASURED", "Workplace", "measure_needs"]
 
 MEASURED = "claims_measured"
 """Name of the document that holds what was measured."""
@@ -97,32 +98,6 @@ def measure_needs(work: Workplace) -> dict[str, dict[Place, Any]]:
     return {what: measures[what](work, list(places)) for what, places in needs.items()}
 
 
-def activations(layers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Averages what is known of hidden layers over seeds, for a report.
-
-    Args:
-        layers: Arm -> seed -> "start" and "end" -> quantity -> one value a layer.
-
-    Returns:
-        Arm -> "layer 1", ... -> "start" and "end" -> quantity -> mean over seeds.
-    """
-    found: dict[str, Any] = {}
-    for arm, by_seed in layers.items():
-        tables = list(by_seed.values())
-        depth = len(tables[0]["start"]["mean"]) if tables else 0
-        found[arm] = {
-            f"layer {k + 1}": {
-                when: {
-                    quantity: sum(table[when][quantity][k] for table in tables) / len(tables)
-                    for quantity in tables[0][when]
-                }
-                for when in ("start", "end")
-            }
-            for k in range(depth)
-        }
-    return found
-
-
 def _targets(work: Workplace, places: list[Place]) -> dict[Place, Any]:
     """Averages the best validation accuracy that the pilot seeds of each arm reach."""
     found = {}
@@ -142,24 +117,10 @@ def _layers(work: Workplace, places: list[Place]) -> dict[Place, Any]:
         missing = [one for seed, one in trials.items() if str(seed) not in known and not one.failed]
         if missing:
             work.say(f"layers of {place.recipe}, {len(missing)} seeds")
-            known = {**known, **_measured_layers(work, place, recipe, missing)}
+            found_now = measured_layers(work.studies[place.group], work.dataset, recipe, missing)
+            known = {**known, **{str(seed): table for seed, table in found_now.items()}}
             work.keep("layers", {key: known})
         found[place] = {int(seed): table for seed, table in known.items() if int(seed) in trials}
-    return found
-
-
-def _measured_layers(
-    work: Workplace, place: Place, recipe: Recipe, trials: Iterable[TrialRecord]
-) -> dict[str, Any]:
-    from denselab.training.layers import first_weights, layer_facts
-
-    found = {}
-    for trial in trials:
-        ends = read_weights(work.studies[place.group], trial)
-        starts = {**ends, **first_weights(recipe, work.dataset, trial.seed)}
-        both = layer_facts(recipe, work.dataset, [starts, ends], seed=trial.seed)
-        tables = [{name: list(values) for name, values in one._asdict().items()} for one in both]
-        found[str(trial.seed)] = dict(zip(("start", "end"), tables, strict=True))
     return found
 
 

@@ -8,9 +8,10 @@ from time import perf_counter
 from typing import Any, TypeAlias
 
 from denselab.data import Dataset
+from denselab.study.claims.activations import activation_rows, keep_rows
 from denselab.study.claims.claim import Claim, Judgement, claim_answer
 from denselab.study.claims.evidence import Evidence
-from denselab.study.claims.measure import Workplace, activations, measure_needs
+from denselab.study.claims.measure import Workplace, measure_needs
 from denselab.study.claims.planning import ClaimsPlan, Group, Place
 from denselab.study.claims.rules import decide_part
 from denselab.study.compare import compare_recipes
@@ -21,9 +22,9 @@ from denselab.study.statistics import look_level
 from denselab.study.store import open_study
 from denselab.study.verdict import study_rows
 
-__all__ = ["ACTIVATIONS", "CLAIMS", "ClaimsResult", "Watch", "run_claims"]
+__all__ = ["CLAIMS", "ClaimsResult", "Watch", "run_claims"]
 
-CLAIMS, ACTIVATIONS, _LOOKS = "claims", "activations", "claims_looks"
+CLAIMS, _LOOKS = "claims", "claims_looks"
 
 Watch: TypeAlias = Callable[[Group], AbstractContextManager[Callable[[Any], None]]]
 """Follows the training of a group: gives what is told how far an arm has come."""
@@ -119,8 +120,7 @@ def _judged(work: Workplace) -> tuple[Judgement, ...]:
     store.put_document(CLAIMS, list(known.values()))
     layers = {place.recipe: table for place, table in measured.get("layers", {}).items()}
     if layers:
-        kept = store.study.documents.get(ACTIVATIONS, {})
-        store.put_document(ACTIVATIONS, {**kept, **activations(layers)})
+        keep_rows(store, activation_rows(layers))
     return tuple(judgements)
 
 
