@@ -31,6 +31,10 @@ def test_tasks_take_turns_and_every_second_round_goes_the_other_way():
     assert "".join(calls) == "ab" + "ab" + "ba" + "ab"
     assert {name: len(values) for name, values in seconds.items()} == {"a": 3, "b": 3}
 
+    calls.clear()
+    interleaved(tasks, rounds=1, calls=2)
+    assert "".join(calls) == "ab" + "aabb"
+
 
 def test_epochs_go_on_beyond_the_length_of_the_recipe(wine):
     seconds = epoch_seconds([recipe(), recipe("one_cycle")], wine, rounds=4)

@@ -33,20 +33,21 @@ __all__ = [
     "prediction_seconds",
 ]
 
-_CALLS = 10
+_CALLS, _EPOCHS = 10, 3
 
 
 def interleaved(
-    tasks: Mapping[str, Callable[[], object]], *, rounds: int
+    tasks: Mapping[str, Callable[[], object]], *, rounds: int, calls: int = 1
 ) -> dict[str, list[float]]:
     """Times tasks in turn, every second round the other way about, so that drifts hit all alike.
 
     Args:
         tasks: Name -> what to do.
         rounds: How often each is timed; each is done once before, untimed.
+        calls: Each time is the least of so many calls, which other work on the machine disturbs least.
 
     Returns:
-        Name -> seconds, one a round.
+        Name -> seconds of one call, one value a round.
 
     Example:
         >>> sorted(interleaved({"a": list, "b": dict}, rounds=2))
@@ -58,9 +59,7 @@ def interleaved(
     for number in range(rounds):
         order = list(tasks) if number % 2 == 0 else list(tasks)[::-1]
         for name in order:
-            began = time.perf_counter()
-            tasks[name]()
-            seconds[name].append(time.perf_counter() - began)
+            seconds[name].append(min(_timed(tasks[name]) for _ in range(calls)))
     return seconds
 
 
@@ -72,7 +71,7 @@ def epoch_seconds(
     Args:
         recipes: The recipes, of different names.
         dataset: The data.
-        rounds: How often each is timed.
+        rounds: How often each is timed; each time is that of the quickest of three epochs.
         seed: Seed of the networks.
 
     Returns:
@@ -80,7 +79,7 @@ def epoch_seconds(
     """
     claim_cores()
     tasks = {recipe.name: _epoch(recipe, dataset, rounds, seed) for recipe in recipes}
-    return interleaved(tasks, rounds=rounds)
+    return interleaved(tasks, rounds=rounds, calls=_EPOCHS)
 
 
 def prediction_seconds(
@@ -91,22 +90,18 @@ def prediction_seconds(
     Args:
         recipes: The recipes, of different names.
         dataset: The data, with test rows.
-        rounds: How often each is timed; each time is the least of ten calls, which other work on the
-            machine disturbs least.
+        rounds: How often each is timed; each time is the least of ten calls.
 
     Returns:
         Name -> seconds, one a round.
     """
     claim_cores()
-    calls: dict[str, Callable[[], object]] = {}
+    tasks: dict[str, Callable[[], object]] = {}
     for recipe in recipes:
         function, given = _prediction(recipe, dataset)
         compiled = jax.jit(function, compiler_options=compiler_options())
-        calls[recipe.name] = functools.partial(_least_of_ten, compiled, given)
-    found: dict[str, list[float]] = {name: [] for name in calls}
-    tasks = {name: _noted(call, found[name]) for name, call in calls.items()}
-    interleaved(tasks, rounds=rounds)
-    return {name: seconds[1:] for name, seconds in found.items()}
+        tasks[recipe.name] = functools.partial(_done, compiled, given)
+    return interleaved(tasks, rounds=rounds, calls=_CALLS)
 
 
 def draw_seconds(
@@ -139,7 +134,7 @@ def draw_seconds(
         jax.block_until_ready(total)
 
     tasks: dict[str, Callable[[], object]] = {
-        "once": lambda: jax.block_until_ready(once(*given)),
+        "once": functools.partial(_done, once, given),
         "loop": loop,
         "compiled": lambda: predict_draws(classifier, np.asarray(rows), draws=draws),
     }
@@ -178,7 +173,7 @@ def _epoch(recipe: Recipe, dataset: Dataset, rounds: int, seed: int) -> Callable
         return compile_network(_network(recipe, dataset), recipe, train_rows=len(train))
 
     # So long that schedules go on, and without patience, so that no round finds it stopped.
-    run = Run(epochs=max(training.epochs, rounds + 2), batch_size=training.batch_size)
+    run = Run(epochs=max(training.epochs, _EPOCHS * rounds + 2), batch_size=training.batch_size)
     shared = shared_arrays(x, dataset.y)
     example = jax.tree.map(lambda a: a[:1], tuple(shared))
     model = build_member(build, seed, example)
@@ -237,14 +232,11 @@ def _network(recipe: Recipe, dataset: Dataset) -> keras.Model:
     return build_network(recipe, features=dataset.features, classes=dataset.classes or 1)
 
 
-def _noted(call: Callable[[], Any], seconds: list[float]) -> Callable[[], object]:
-    return lambda: seconds.append(call())
+def _done(function: Callable[..., Any], given: tuple[Any, ...]) -> None:
+    jax.block_until_ready(function(*given))
 
 
-def _least_of_ten(function: Callable[..., Any], given: tuple[Any, ...]) -> float:
-    seconds = []
-    for _ in range(_CALLS):
-        began = time.perf_counter()
-        jax.block_until_ready(function(*given))
-        seconds.append(time.perf_counter() - began)
-    return min(seconds)
+def _timed(task: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    task()
+    return time.perf_counter() - began

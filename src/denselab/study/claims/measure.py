@@ -24,7 +24,7 @@ __all__ = ["MEASURED", "Workplace", "measure_needs"]
 MEASURED = "claims_measured"
 """Name of the document that holds what was measured."""
 
-_EPOCH_ROUNDS = 7
+_EPOCH_ROUNDS = 12
 _PREDICTION_ROUNDS = 40
 _DRAW_ROUNDS = 9
 
