@@ -46,7 +46,7 @@ def answer_of(evidence: Evidence) -> Answer:
         )
         for one in verdicts.contrasts
     )
-    sentences = (*_rest(verdicts.contrasts), *_best(evidence), *_chance(verdicts.contrasts))
+    sentences = (*_rest(verdicts.contrasts, unit), *_best(evidence), *_chance(verdicts.contrasts))
     reading = reading_sentences(verdicts)[1:2] if evidence.judged else ()
     return Answer(_headline(verdicts.contrasts, unit), (*sentences, *reading), findings)
 
@@ -63,6 +63,8 @@ def cost_of(evidence: Evidence, arm: str, against: str) -> str:
         Training time, weights and passes a prediction, as far as they differ; empty if nothing is
         known.
     """
+    if not {arm, against} <= set(evidence.names):
+        return ""  # An interaction: its arms are made up of several.
     return "; ".join(
         [
             *_training(evidence, arm, against),
@@ -76,14 +78,14 @@ def _headline(contrasts: Sequence[ContrastVerdict], unit: str) -> str:
     by_verdict = {kind: [one for one in contrasts if one.verdict == kind] for kind in LABELS}
     helps = sorted(by_verdict["better"], key=lambda one: -abs(one.difference))
     if len(helps) == 1:
-        gain = amount(helps[0].difference, unit)
+        gain = _minus(amount(helps[0].difference, unit))
         return f"{clean(helps[0].arm)} helps: {gain} against {clean(helps[0].against)}."
     if helps:
-        return f"{_listed([one.arm for one in helps])} help."
+        return f"{_listed([_gain(one, unit) for one in helps])} help."
     if len(by_verdict["none"]) == len(contrasts):
         return f"No verdict: {contrasts[0].reason}."
     if by_verdict["worse"]:
-        hurting = [one.arm for one in by_verdict["worse"]]
+        hurting = [_gain(one, unit) for one in by_verdict["worse"]]
         verb = "hurts" if len(hurting) == 1 else "hurt"
         return f"Nothing is shown to help; {_listed(hurting)} {verb}."
     if len(by_verdict["equivalent"]) == len(contrasts):
@@ -91,10 +93,14 @@ def _headline(contrasts: Sequence[ContrastVerdict], unit: str) -> str:
     return "Nothing is decided yet."
 
 
-def _rest(contrasts: Sequence[ContrastVerdict]) -> Iterator[str]:
+def _gain(one: ContrastVerdict, unit: str) -> str:
+    return f"{clean(one.arm)} ({_minus(amount(one.difference, unit))})"
+
+
+def _rest(contrasts: Sequence[ContrastVerdict], unit: str) -> Iterator[str]:
     """Says what the headline does not."""
     if any(one.verdict == "better" for one in contrasts):
-        worse = [one.arm for one in contrasts if one.verdict == "worse"]
+        worse = [_gain(one, unit) for one in contrasts if one.verdict == "worse"]
         if worse:
             yield f"{_listed(worse)} {'hurts' if len(worse) == 1 else 'hurt'}."
     equal = [one for one in contrasts if one.verdict == "equivalent"]

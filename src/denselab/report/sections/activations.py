@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from denselab.report.contents import Figure, Section
 from denselab.report.evidence import Evidence
 from denselab.report.marks import arm_colours, axis, data
-from denselab.report.tables import Column, Table
+from denselab.report.tables import Column, Table, clean
 
 if TYPE_CHECKING:
     import altair
@@ -64,7 +64,10 @@ def _chart(
 
     positive = measure == "variance" and all(row[measure] > 0 for row in rows)
     scale = alt.Scale(type="log") if positive else alt.Scale(zero=False)
-    legend = alt.Legend(title=None, orient="top", columns=3)
+    there = [clean(name) for name in dict.fromkeys(str(row["arm"]) for row in rows)]
+    legend = alt.Legend(title=None, orient="top", columns=3, values=there)
+    layers = sorted({row["layer"] for row in rows})
+    marks = layers[:: max(1, len(layers) // 10)]
     dash = alt.Scale(domain=["start", "end"], range=[[4, 3], [1, 0]])
     shown = ["arm:N", "layer:Q", "when:N", alt.Tooltip(f"{measure}:Q", format=".4g")]
     return (
@@ -72,7 +75,7 @@ def _chart(
         .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=20))
         .encode(
             x=alt.X(
-                "layer:Q", axis=axis("hidden layer", tickMinStep=1), scale=alt.Scale(nice=False)
+                "layer:Q", axis=axis("hidden layer", "d", values=marks), scale=alt.Scale(nice=False)
             ),
             y=alt.Y(
                 f"{measure}:Q",

@@ -1,6 +1,6 @@
 """Learning curves: validation loss and accuracy against epochs and against seconds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
@@ -99,32 +99,12 @@ def _chart(
 ) -> "altair.TopLevelMixin":
     import altair as alt
 
-    title = _MEASURES[measure]
-    values = [row[measure] for row in rows if np.isfinite(row[measure])]
-    wide = bool(values) and 0 < 5 * min(values) < max(values)
-    kind = "log" if measure == "val_loss" and wide else "linear"
-    marks = {"values": log_ticks(values)} if kind == "log" else {}
-    scale = alt.Scale(type="log", nice=False) if kind == "log" else alt.Scale(zero=False, nice=True)
     x_title = "epoch" if against == "epoch" else "seconds of training, without compiling"
     x = alt.X(
         f"{against}:Q", axis=axis(x_title, grid=False), scale=alt.Scale(nice=False, zero=True)
     )
-    y = alt.Y(
-        f"{measure}:Q",
-        axis=axis(title, **({"format": "~g", **marks} if marks else {})),
-        scale=scale,
-    )
     chosen = alt.selection_point(name="chosen", fields=["arm"], bind="legend")
-    trained = list(dict.fromkeys(row["arm"] for row in rows))
-    legend = alt.Legend(
-        title=None,
-        orient="top",
-        columns=3,
-        symbolType="stroke",
-        symbolStrokeWidth=2.5,
-        symbolOpacity=1,
-        values=[clean(name) for name in trained],
-    )
+    legend = _legend(row["arm"] for row in rows)
     colour = alt.Color("arm:N", scale=arm_colours(names), legend=legend)
     dash = alt.StrokeDash("arm:N", scale=_dashes(names), legend=legend)
     base = alt.Chart(data(rows)).encode(x=x, color=colour)
@@ -137,7 +117,7 @@ def _chart(
     line = (
         base.mark_line(strokeWidth=2)
         .encode(
-            y=y,
+            y=_height(rows, measure),
             strokeDash=dash,
             opacity=alt.condition(chosen, alt.value(1), alt.value(0.12)),
             tooltip=["arm:N", *shown, "n:Q"],
@@ -145,6 +125,32 @@ def _chart(
         .add_params(chosen)
     )
     return alt.layer(band, line).properties(width="container", height=260)
+
+
+def _height(rows: Sequence[dict[str, Any]], measure: str) -> "altair.Y":
+    """Puts a measure on the vertical axis; a loss that falls far on a logarithmic one."""
+    import altair as alt
+
+    title = _MEASURES[measure]
+    values = [row[measure] for row in rows if np.isfinite(row[measure])]
+    if measure == "val_loss" and values and 0 < 5 * min(values) < max(values):
+        marks = axis(title, "~g", values=log_ticks(values))
+        return alt.Y(f"{measure}:Q", axis=marks, scale=alt.Scale(type="log", nice=False))
+    return alt.Y(f"{measure}:Q", axis=axis(title), scale=alt.Scale(zero=False, nice=True))
+
+
+def _legend(arms: Iterable[str]) -> "altair.Legend":
+    import altair as alt
+
+    return alt.Legend(
+        title=None,
+        orient="top",
+        columns=3,
+        symbolType="stroke",
+        symbolStrokeWidth=2.5,
+        symbolOpacity=1,
+        values=[clean(name) for name in dict.fromkeys(arms)],
+    )
 
 
 def _dashes(names: Sequence[str]) -> "altair.Scale":
