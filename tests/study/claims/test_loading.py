@@ -49,6 +49,15 @@ def test_the_fields_of_an_arm_outrank_the_values_of_all(tmp_path):
     assert (claim.follows, claim.tune, claim.published) == ("all", 0, "")
 
 
+def test_bounds_must_leave_something(tmp_path):
+    path = tmp_path / "faster.toml"
+    fields = 'of = "epoch"\nexpect = "within"\nlow = 1.1\nhigh = 0.9'
+    head, _, _ = GOOD.partition("metric =")
+    path.write_text(head.replace('"difference"', '"time_ratio"') + fields)
+    with pytest.raises(UsageError, match=r"number 1: low = 1.1: must not be above high = 0.9"):
+        load_claim(path)
+
+
 def test_claims_are_chosen_by_name_and_own_ones_come_last(tmp_path):
     path = tmp_path / "deeper.toml"
     path.write_text(GOOD)

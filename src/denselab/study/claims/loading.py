@@ -191,6 +191,9 @@ def _explained(error: ValidationError, kind: type[Part]) -> str:
         meant = suggest(field, kind.model_fields)
         hint = f"did you mean {meant}?" if meant else f"it has {', '.join(kind.model_fields)}"
         return f"{field!r} is no field of this kind; {hint}"
+    if problem["type"] == "recipe":
+        about = problem.get("ctx", {})
+        return f"{about['field']} = {about['came']}: {about['expected']}"
     if problem["type"] == "missing":
         return f"{field} is missing; give it"
     info = kind.model_fields.get(field)

@@ -3,11 +3,11 @@
 To add a kind of rule: a table here, a function in `rules.py`. To add a claim: a file in `catalogue/`.
 """
 
-from typing import ClassVar, Literal, NamedTuple, TypeAlias
+from typing import ClassVar, Literal, NamedTuple, Self, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from denselab.recipes.table import Table
+from denselab.recipes.table import Table, problem
 
 __all__ = [
     "KINDS",
@@ -64,6 +64,13 @@ class Part(Table):
 
     kind: str = Field(description="Kind of rule.")
     says: str = Field(min_length=1, max_length=200, description="What it says, in a few words.")
+
+    @model_validator(mode="after")
+    def _bounds_leave_something(self) -> Self:
+        low, high = getattr(self, "low", None), getattr(self, "high", None)
+        if low is not None and high is not None and low > high:
+            raise problem(self, "low", f"must not be above high = {high:g}")
+        return self
 
     def arms(self) -> tuple[str, ...]:
         """Names the arms it is about."""
@@ -206,8 +213,9 @@ class Prediction(Part):
     """Two ways to predict with the same trained networks."""
 
     arm: str
-    method: Literal["mc", "temperature", "mc_temperature", "ensemble", "ensemble_temperature"]
-    than: Literal["deterministic", "mc", "temperature", "ensemble"]
+    # No ensembles: their values over seeds leave one member out, and are no independent pairs.
+    method: Literal["mc", "temperature", "mc_temperature"]
+    than: Literal["deterministic", "mc", "temperature"]
     metric: Literal["accuracy", "loss", "brier", "calibration_error", "aurc"]
     expect: Expectation
     region: float = _Region
