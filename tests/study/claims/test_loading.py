@@ -1,9 +1,11 @@
+import re
 from pathlib import Path
 
 import pytest
 
 from denselab.errors import UsageError
 from denselab.study.claims import Values, claim_names, load_claim, load_claims
+from denselab.study.claims.parts import KINDS
 
 GOOD = """
 statement = "Deeper is better"
@@ -173,3 +175,13 @@ def test_what_is_not_there_is_said(tmp_path):
     path.write_text(GOOD)
     with pytest.raises(UsageError, match="a claim is called selu_is_centred already"):
         load_claims(own=[path])
+
+
+def test_the_claim_in_the_documents_is_one(tmp_path):
+    text = (Path(__file__).parents[3] / "docs" / "claims.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    path = tmp_path / "mine.toml"
+    path.write_text(block)
+    assert load_claim(path).arms["flat"].network.depth == 3
+    named = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    assert named == list(KINDS)
