@@ -22,7 +22,7 @@ Reason = Literal["most certain", "most uncertain", "most surprising"]
 
 _MOST_CLASSES, _MOST_DRAWS = 5, 200
 _INK = "#1f2328"
-_PREDICTED, _TRUE = PALETTE[2], PALETTE[6]
+_PREDICTED, _TRUE = PALETTE[2], PALETTE[1]
 _IMAGE_SIZE, _STRIP, _LONGEST = 84, 26, 16
 
 
