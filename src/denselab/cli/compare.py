@@ -1,7 +1,7 @@
 """`denselab compare`: recipes over seeds, side by side; the main job."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,7 +12,7 @@ from denselab.errors import UsageError
 
 if TYPE_CHECKING:
     from denselab.data import Dataset
-    from denselab.recipes import Preset, Recipe
+    from denselab.recipes import Preset, Recipe, Variation
     from denselab.study.judgement import Asked
     from denselab.study.plan import Plan
     from denselab.study.summary import Summary
@@ -37,6 +37,15 @@ class CompareOptions:
             help="Rungs of the ladder and .toml files, with commas; by default the whole ladder.",
         ),
     ] = None
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD=A,B,...",
+            help="Compare values of a field of one recipe (--recipes, by default plain) instead, such "
+            "as activation=relu,elu,selu; given twice it makes a grid, and asks whether two changes "
+            "add up.",
+        ),
+    ] = None
     seeds: Annotated[
         int | None,
         typer.Option(
@@ -59,7 +68,8 @@ class CompareOptions:
         str | None,
         typer.Option(
             metavar="RECIPE",
-            help="Hold every recipe against this one; by default against the one before it.",
+            help="Hold every recipe against this one; by default against the one before it, with "
+            "--vary against the first.",
         ),
     ] = None
     contrasts: Annotated[
@@ -108,8 +118,7 @@ def compare(
     )
     from denselab.study.plan import default_folder, plan_study
 
-    preset, recipes = _recipes(data, asked, changes)
-    question = _question(asked)
+    preset, recipes, question = _recipes(data, asked, changes)
     count = default_seeds(recipes, question) if asked.seeds is None else asked.seeds
     seeds = selected_seeds(asked.seed, count)
     kept, tuning = calibration_share(preset, changes), _tuning(preset, asked.tune)
@@ -148,10 +157,11 @@ def _show(summary: "Summary", folder: Path, *, as_json: bool) -> None:
     typer.echo(f"\nReport: {page}")
 
 
-def _question(asked: CompareOptions) -> "Asked | None":
+def _question(asked: CompareOptions, varied: "Variation | None") -> "Asked | None":
     """Takes the question as it was typed; None where nothing was, so that a study keeps its own."""
     from denselab.cli.verdict import contrast_pairs
     from denselab.study.judgement import Asked
+    from denselab.study.statistics import Interaction
 
     if asked.baseline is not None and asked.contrasts is not None:
         raise UsageError("--baseline and --contrasts both say what is held against what; give one")
@@ -159,18 +169,31 @@ def _question(asked: CompareOptions) -> "Asked | None":
     question = Asked(
         asked.primary, asked.baseline, None if pairs is None else tuple(pairs), asked.region
     )
+    if varied is not None and pairs is None:
+        crossed = tuple(Interaction(*one) for one in varied.crossings)
+        baseline = asked.baseline or varied.recipes[0].name
+        question = replace(question, baseline=baseline, interactions=crossed)
     return None if question == Asked() else question
 
 
 def _recipes(
     data: str, asked: CompareOptions, changes: RecipeOptions
-) -> "tuple[Preset, tuple[Recipe, ...]]":
-    from denselab.cli.selection import preset_for, selected_recipes
+) -> "tuple[Preset, tuple[Recipe, ...], Asked | None]":
+    """Reads what is compared, and what is asked of it."""
+    from denselab.cli.selection import preset_for, selected_recipes, varied_recipes
     from denselab.recipes import names
 
     preset = preset_for(data, changes)
-    listed = names(preset) if asked.recipes is None else asked.recipes.split(",")
-    return preset, selected_recipes([name.strip() for name in listed], preset, changes)
+    listed = None if asked.recipes is None else [name.strip() for name in asked.recipes.split(",")]
+    if not asked.vary:
+        recipes = selected_recipes(listed or names(preset), preset, changes)
+        return preset, recipes, _question(asked, None)
+    if listed is not None and len(listed) > 1:
+        raise UsageError(
+            f"--vary: varies one recipe, --recipes names {len(listed)}; name the one to vary"
+        )
+    varied = varied_recipes(listed[0] if listed else "plain", asked.vary, preset, changes)
+    return preset, varied.recipes, _question(asked, varied)
 
 
 def _tuning(preset: "Preset", rates: int | None) -> "Tuning | None":

@@ -1,6 +1,7 @@
 """What is decided before a study trains: how many seeds, and what they can show."""
 
 from collections.abc import Iterator, Sequence
+from math import sqrt
 from typing import TYPE_CHECKING
 
 from denselab.recipes import Recipe
@@ -76,6 +77,15 @@ def power_words(plan: "Plan", question: "Asked | None") -> Iterator[str]:
         f"in {100 * found.better:.0f} of 100 such studies, where differences between seeds deviate by "
         f"{_DEVIATION:g} points"
     )
+    if question is not None and question.interactions:
+        # A difference of two independent differences deviates by the square root of 2 as much.
+        crossed = planned_power(
+            n, difference=region + 0.5, **{**known, "deviation": sqrt(2) * _DEVIATION}
+        )
+        yield (
+            f"whether two changes add up takes more: a true interaction of that size will be found in "
+            f"{100 * crossed.better:.0f} of 100"
+        )
 
 
 def _contrasts(recipes: Sequence[Recipe], question: "Asked | None") -> int:
@@ -85,4 +95,4 @@ def _contrasts(recipes: Sequence[Recipe], question: "Asked | None") -> int:
     if question is None:
         return len(planned_contrasts(names))
     family = planned_contrasts(names, baseline=question.baseline, contrasts=question.contrasts)
-    return len(family)
+    return len(family) + len(question.interactions)

@@ -3,6 +3,7 @@
 import errno
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from denselab.cli.options import DataOptions, RecipeOptions
@@ -10,7 +11,16 @@ from denselab.cli.progress import download_progress
 from denselab.data import Dataset, hold_out_calibration, hold_out_test, load
 from denselab.errors import UsageError
 from denselab.randomness import check_seed
-from denselab.recipes import Preset, Recipe, apply_settings, load_recipe, weights_source
+from denselab.recipes import (
+    Preset,
+    Recipe,
+    Variation,
+    apply_settings,
+    load_recipe,
+    read_axis,
+    vary,
+    weights_source,
+)
 from denselab.study.plan import with_sources
 
 __all__ = [
@@ -22,6 +32,7 @@ __all__ = [
     "selected_recipe",
     "selected_recipes",
     "selected_seeds",
+    "varied_recipes",
 ]
 
 _MOST_SEEDS = 10_000
@@ -159,6 +170,42 @@ def selected_recipes(
                 f"two recipes are called {name}; name each once, or give one of the files another "
                 'name = "..."'
             )
+    return _with_sources(recipes, preset, options)
+
+
+def varied_recipes(
+    base: str, axes: Sequence[str], preset: Preset, options: RecipeOptions
+) -> Variation:
+    """Reads a recipe and varies it.
+
+    Args:
+        base: Its name or path.
+        axes: What is varied, each as FIELD=A,B,...
+        preset: The ladder of rungs that name none.
+        options: Changes to make to all arms.
+
+    Returns:
+        The arms, with those whose weights others take, and what crosses.
+
+    Raises:
+        UsageError: If the recipe cannot be read, or an axis makes no sense.
+
+    Example:
+        >>> varied = varied_recipes("plain", ["depth=2,4"], "tuned", RecipeOptions())
+        >>> [recipe.name for recipe in varied.recipes]
+        ['depth-2', 'depth-4']
+    """
+    recipe, read = load_recipe(base, preset=preset), [read_axis(axis) for axis in axes]
+    varied = vary(recipe, read, settings=_settings(options))
+    complete = _with_sources(varied.recipes, preset, options)
+    # The arms first: what is varied is held against the first of them.
+    added = (one for one in complete if one not in varied.recipes)
+    return replace(varied, recipes=(*varied.recipes, *added))
+
+
+def _with_sources(
+    recipes: Sequence[Recipe], preset: Preset, options: RecipeOptions
+) -> tuple[Recipe, ...]:
     complete, _ = with_sources(recipes, lambda name: selected_recipe(name, preset, options))
     for recipe in complete:
         weights_source(recipe, complete)

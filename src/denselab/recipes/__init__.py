@@ -34,8 +34,11 @@ from denselab.recipes.size import (
     parameter_count,
     steps,
 )
+from denselab.recipes.varying import Axis, Crossing, Variation, read_axis, vary
 
 __all__ = [
+    "Axis",
+    "Crossing",
     "Difference",
     "Dropout",
     "LayerRow",
@@ -51,6 +54,7 @@ __all__ = [
     "Settings",
     "Steps",
     "Training",
+    "Variation",
     "apply_settings",
     "differences",
     "fields",
@@ -61,8 +65,10 @@ __all__ = [
     "one_cycle_steps",
     "parameter_count",
     "programs",
+    "read_axis",
     "resolved",
     "steps",
     "to_toml",
+    "vary",
     "weights_source",
 ]

@@ -14,16 +14,28 @@ import numpy as np
 from denselab.errors import UsageError
 from denselab.study.arms import missing_seeds
 from denselab.study.reading import Study
-from denselab.study.statistics import FIRST_LOOK, Question, Verdicts, answer, look_level
+from denselab.study.statistics import (
+    FIRST_LOOK,
+    Interaction,
+    Question,
+    Verdicts,
+    answer,
+    look_level,
+)
 from denselab.study.store import Store
-from denselab.study.verdict import study_arms, study_question, study_rows
+from denselab.study.verdict import (
+    QUESTION_DOCUMENT,
+    study_arms,
+    study_question,
+    study_rows,
+)
 
 __all__ = ["DATA_DOCUMENT", "Asked", "fix_question", "judge", "judged", "labels_of", "looks"]
 
 DATA_DOCUMENT = "data"
 """Name of the document that holds class names and the labels of test and calibration rows."""
 
-_QUESTION, _LOOKS = "question", "looks"
+_LOOKS = "looks"
 
 
 @dataclass(frozen=True)
@@ -35,12 +47,14 @@ class Asked:
         baseline: Contrast every other arm with this one; None contrasts each with the one before it.
         contrasts: Pairs (arm, against), instead of both.
         region: Differences up to this size do not matter, in points or nats; None is the default.
+        interactions: Asked besides, each a contrast of the family like the others.
     """
 
     metric: Literal["accuracy", "loss"] = "accuracy"
     baseline: str | None = None
     contrasts: tuple[tuple[str, str], ...] | None = None
     region: float | None = None
+    interactions: tuple[Interaction, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,14 +85,14 @@ def fix_question(store: Store, asked: Asked | None, *, seeds: int) -> None:
     Raises:
         UsageError: If another question is on record, or a name in it is not known.
     """
-    known = store.study.documents.get(_QUESTION)
+    known = store.study.documents.get(QUESTION_DOCUMENT)
     if asked is None and len(store.study.manifest.plan.names) < 2:
         return  # Nothing to hold against anything; the question is fixed when there is.
     if known is None:
         wanted = asked or Asked()
         _question(store.study, wanted)
-        store.put_document(_QUESTION, {**_plain(wanted), "planned_seeds": seeds})
-    elif asked is not None and _plain(asked) != {k: known[k] for k in _plain(asked)}:
+        store.put_document(QUESTION_DOCUMENT, {**_plain(wanted), "planned_seeds": seeds})
+    elif asked is not None and _plain(asked) != {k: known.get(k) for k in _plain(asked)}:
         raise UsageError(
             f"{store.study.folder}: asks about {_words(_asked(known))} since it was begun, not about "
             f"{_words(asked)}; ask the same, or choose another folder for another question"
@@ -153,16 +167,16 @@ def _level(study: Study, now: int, family: tuple[tuple[str, str], ...]) -> float
     """Gives a look its share of the error; none where the question was changed and no seed added."""
     before = looks(study)
     if not before:
-        planned = study.documents[_QUESTION]["planned_seeds"]
+        planned = study.documents[QUESTION_DOCUMENT]["planned_seeds"]
         return look_level([now], planned=max(planned, now))
     if now <= before[-1].seeds:
         return 0.0
     sizes = sorted({look.seeds for look in before} | {now})
-    return look_level(sizes, planned=study.documents[_QUESTION]["planned_seeds"])
+    return look_level(sizes, planned=study.documents[QUESTION_DOCUMENT]["planned_seeds"])
 
 
 def _question(study: Study, asked: Asked) -> Question:
-    return study_question(
+    question = study_question(
         study,
         metric=asked.metric,
         baseline=asked.baseline,
@@ -170,21 +184,36 @@ def _question(study: Study, asked: Asked) -> Question:
         region=asked.region,
         level=FIRST_LOOK,
     )
+    family = (*question.contrasts, *(one.contrast for one in asked.interactions))
+    _check_interactions(asked.interactions, study.manifest.plan.names)
+    return replace(question, contrasts=family)
+
+
+def _check_interactions(interactions: Sequence[Interaction], names: Sequence[str]) -> None:
+    for one in interactions:
+        for name in one.arms:
+            if name not in names:
+                raise UsageError(
+                    f"{one.name}: no arm is called {name}; there are {', '.join(names)}"
+                )
 
 
 def _asked_of(study: Study) -> Asked:
-    known = study.documents.get(_QUESTION)
+    known = study.documents.get(QUESTION_DOCUMENT)
     return Asked() if known is None else _asked(known)
 
 
 def _asked(known: Mapping[str, Any]) -> Asked:
     contrasts = None if known["contrasts"] is None else _pairs(known["contrasts"])
-    return Asked(known["metric"], known["baseline"], contrasts, known["region"])
+    interactions = tuple(Interaction(*one) for one in known.get("interactions") or ())
+    return Asked(known["metric"], known["baseline"], contrasts, known["region"], interactions)
 
 
 def _plain(asked: Asked) -> dict[str, Any]:
     contrasts = None if asked.contrasts is None else [list(pair) for pair in asked.contrasts]
-    return {**vars(asked), "contrasts": contrasts}
+    # None where there are none, as in studies that were begun before there were interactions.
+    interactions = [list(one) for one in asked.interactions] or None
+    return {**vars(asked), "contrasts": contrasts, "interactions": interactions}
 
 
 def _look_json(look: Look) -> dict[str, object]:
@@ -202,5 +231,6 @@ def _words(asked: Asked) -> str:
         family = f"every arm against {asked.baseline}"
     else:
         family = "each arm against the one before"
+    crossed = "".join(f", {one.name}" for one in asked.interactions)
     region = "" if asked.region is None else f", region {asked.region:g}"
-    return f"{asked.metric}, {family}{region}"
+    return f"{asked.metric}, {family}{crossed}{region}"

@@ -16,15 +16,19 @@ from denselab.study.statistics import (
     FIRST_LOOK,
     LOG_LOSS,
     Arm,
+    Interaction,
     Measure,
     Question,
     Verdicts,
     answer,
     planned_contrasts,
+    with_interactions,
 )
 
 __all__ = [
+    "QUESTION_DOCUMENT",
     "arms_from_frame",
+    "interactions_of",
     "measure_for",
     "region_for",
     "study_arms",
@@ -32,6 +36,9 @@ __all__ = [
     "study_rows",
     "study_verdicts",
 ]
+
+QUESTION_DOCUMENT = "question"
+"""Name of the document that holds the question of a study."""
 
 Metric = Literal["accuracy", "loss"]
 
@@ -126,19 +133,34 @@ def study_arms(
 
     Returns:
         Name of a recipe -> its scores, in the order of the plan; a trial without a finite score failed.
+        After them stand the made-up arms of the interactions that the study asks about.
     """
 
     def score(trial: TrialRecord) -> float | None:
         value: float = getattr(trial.test, metric)
         return None if trial.failed or not isfinite(value) else value
 
-    return {
+    arms = {
         recipe.name: Arm(
             {seed: score(trial) for seed, trial in trials_of(recipe, study.trials).items()},
             None if rows is None else rows.get(recipe.name),
         )
         for recipe in arms_of(study)
     }
+    return with_interactions(arms, interactions_of(study))
+
+
+def interactions_of(study: Study) -> tuple[Interaction, ...]:
+    """Lists the interactions that a study asks about.
+
+    Args:
+        study: From `read_study`.
+
+    Returns:
+        What its question names; nothing for most.
+    """
+    known = study.documents.get(QUESTION_DOCUMENT, {}).get("interactions") or ()
+    return tuple(Interaction(*one) for one in known)
 
 
 def study_rows(

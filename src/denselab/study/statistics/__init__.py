@@ -20,6 +20,7 @@ from denselab.study.statistics.estimates import (
     rows_estimate,
     seeds_estimate,
 )
+from denselab.study.statistics.interactions import Interaction, with_interactions
 from denselab.study.statistics.looks import FIRST_LOOK, LEVEL, look_level
 from denselab.study.statistics.pairs import Arm, Pairs, pair_up, planned_contrasts
 from denselab.study.statistics.question import ACCURACY, LOG_LOSS, Measure, Question
@@ -50,6 +51,7 @@ __all__ = [
     "ArmFacts",
     "ContrastVerdict",
     "Estimate",
+    "Interaction",
     "Interval",
     "Measure",
     "Pairs",
@@ -83,5 +85,6 @@ __all__ = [
     "sign_flip_p",
     "span",
     "two_way_bootstrap",
+    "with_interactions",
     "wrong_winners",
 ]
