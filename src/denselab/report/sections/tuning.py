@@ -23,7 +23,8 @@ def tuning(evidence: Evidence) -> Section | None:
     Returns:
         The section; None where nothing was tuned.
     """
-    records = tuning_records(evidence.study)
+    known = tuning_records(evidence.study)
+    records = {name: known[name] for name in evidence.names if name in known}
     rows = [row for record in records.values() for row in _rows(record, evidence.regression)]
     if not rows:
         return None
