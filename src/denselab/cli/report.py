@@ -46,7 +46,8 @@ def report(
 ) -> None:
     """Write a study as one page to read, as pictures, and as text.
 
-    It says what helps, by how much, at what cost, and whether the difference is real. The page comes from the records alone, needs no other file and asks for nothing from any network.
+    It says what helps, by how much, at what cost, and whether the difference is real. The page comes
+    from the records alone, needs no other file and asks for nothing from any network.
     A study that is not finished can be reported, too.
     """
     from denselab.report import markdown_of, write_pictures, write_report
