@@ -154,12 +154,7 @@ def train_population(
         work.append((place, *_start(program, model, splits[place], (place, seed, options))))
     on = _devices(options)
     start = _go_on(program, work, shared, seeds=seeds, options=options, device=on.kind)
-    saver = Saver(
-        options.get("on_checkpoint"),
-        options.get("checkpoint_seconds", _CHECKPOINT_SECONDS),
-        start.headers,
-    )
-    recorder = Recorder(program, seeds, options, saver=saver, clocks=start.clocks)
+    recorder = _recorder(program, seeds, options, start)
     compile_seconds = _train(program, start.work, shared, on=on, recorder=recorder)
     members = tuple(recorder.members[place] for place in range(len(seeds)))
     notes = (*((note,) if note else ()), *start.notes)
@@ -226,6 +221,14 @@ def _go_on(
                 _LOGGER.warning(begun.notes[-1])
         begun.work.append((place, state, constants))
     return begun
+
+
+def _recorder(
+    program: Program, seeds: Sequence[int], options: Options, start: _Beginning
+) -> Recorder:
+    seconds = options.get("checkpoint_seconds", _CHECKPOINT_SECONDS)
+    saver = Saver(options.get("on_checkpoint"), seconds, start.headers)
+    return Recorder(program, seeds, options, saver=saver, clocks=start.clocks)
 
 
 def _train(
