@@ -122,16 +122,30 @@ def test_solo_times_are_compared_as_a_ratio(scored, part, of, seconds, answer):
     assert decide_part(asked, evidence).answer == answer
 
 
-def test_a_whole_training_counts_its_epochs(scored, trials, part):
-    asked = part("time_ratio", arm="a", against="b", of="training", expect="below")
+def training(scored, trials, epochs, others):
     evidence = replace(
-        scored(a=[0] * 3, b=[0] * 3), seconds={"epoch": {"a": [1.0] * 3, "b": [1.0] * 3}}
+        scored(a=[0], b=[0]), seconds={"epoch": {"a": [1.0, 1.1, 0.9], "b": [1.0] * 3}}
     )
-    longer = {"a": trials("a", {"loss": [1.0] * 3}), "b": trials("b", {"loss": [1.0] * 12})}
-    assert decide_part(asked, evidence).figures["ratio"] == pytest.approx(1.0)
-    found = decide_part(asked, replace(evidence, trials=longer))
-    assert found.figures["ratio"] == pytest.approx(3 / 12)
-    assert found.answer == C
+    made = {"a": epochs, "b": others}
+    tables = {arm: [{"loss": [1.0] * n} for n in counts] for arm, counts in made.items()}
+    return replace(evidence, trials={arm: trials(arm, *one) for arm, one in tables.items()})
+
+
+@pytest.mark.parametrize(
+    ("epochs", "answer"),
+    [([5, 6, 5, 6, 5], C), ([50, 60, 50, 60, 50], R), ([5, 60, 30, 10, 40], U)],
+    ids=str,
+)
+def test_a_whole_training_counts_its_epochs(scored, trials, part, epochs, answer):
+    asked = part("time_ratio", arm="a", against="b", of="training", expect="below")
+    found = decide_part(asked, training(scored, trials, epochs, [20] * 5))
+    assert (found.answer, found.n) == (answer, 5)
+    product = 1.0
+    for count in epochs:
+        product *= count / 20
+    assert found.figures["ratio"] == pytest.approx(product**0.2 * 0.99 ** (1 / 3), rel=1e-6)
+    mean = sum(epochs) / 5
+    assert found.figures["seconds"] == pytest.approx([mean, 20.0])
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,9 @@ MEASURES: Mapping[str, Measure] = {
         "validation loss after the first epoch", "nats", higher_is_better=False
     ),
     "off_centre": Measure("mean absolute activation mean", higher_is_better=False),
-    "zero_derivatives": Measure("share of derivatives that are 0", "%", higher_is_better=False),
+    "zero_derivatives": Measure(
+        "share of derivatives that are 0", "points", higher_is_better=False
+    ),
     "brier": Measure("Brier score", higher_is_better=False),
     "calibration_error": Measure("calibration error", "points", 100.0, higher_is_better=False),
     "aurc": Measure("area under the risk-coverage curve", higher_is_better=False),

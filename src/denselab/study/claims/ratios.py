@@ -1,5 +1,6 @@
 """Decides parts about ratios: epochs to a target, solo times, the cost of draws."""
 
+from math import exp, log, nan
 from statistics import fmean
 
 from denselab.study.claims.claim import Answer, Outcome
@@ -7,11 +8,13 @@ from denselab.study.claims.evidence import Evidence, epochs_to
 from denselab.study.claims.intervals import against_bounds, seeds_by_ratio
 from denselab.study.claims.parts import MC_DRAWS, DrawCost, EpochsRatio, Part, TimeRatio
 from denselab.study.statistics import (
+    Estimate,
     Interval,
     Ratio,
     ratio_interval,
     restricted_mean,
     restricted_ratio,
+    seeds_estimate,
     seeds_for_a_verdict,
 )
 
@@ -60,8 +63,8 @@ def decide_time(part: TimeRatio, evidence: Evidence) -> Outcome:
         evidence: What is known.
 
     Returns:
-        The outcome. The time of a training is the solo time of an epoch, times the mean number of epochs
-        its trials took.
+        The outcome. The time of a training is the solo time of an epoch times the epochs it took; its
+        interval speaks of new seeds and of new timings.
     """
     what = "predict" if part.of == "predict" else "epoch"
     times = [list(evidence.seconds[what][name]) for name in (part.arm, part.against)]
@@ -70,18 +73,38 @@ def decide_time(part: TimeRatio, evidence: Evidence) -> Outcome:
         "training": "Solo seconds a training",
         "predict": "Solo seconds a prediction of all test rows",
     }[part.of]
+    ratio, factors = ratio_interval(*times, level=evidence.level), [1.0, 1.0]
     if part.of == "training":
-        for own, name in zip(times, (part.arm, part.against), strict=True):
-            epochs = fmean([float(one.epochs_run) for one in evidence.trials[name].values()])
-            own[:] = [epochs * seconds for seconds in own]
-    ratio = ratio_interval(*times, level=evidence.level)
-    means = [fmean(one) for one in times]
+        ratio, factors = _training_ratio(part, evidence, times)
+    means = [factor * fmean(one) for factor, one in zip(factors, times, strict=True)]
     sentence = (
         f"{words}, rounds interleaved, compiling apart: {part.arm} {means[0]:.3g}, {part.against} "
         f"{means[1]:.3g}; ratio"
     )
     rule = (part.expect, part.low, part.high)
     return _ratio_outcome(part, ratio, rule, (sentence, {"seconds": means}))
+
+
+def _training_ratio(
+    part: TimeRatio, evidence: Evidence, times: list[list[float]]
+) -> tuple[Ratio, list[float]]:
+    """Joins epochs, which vary over seeds, and seconds an epoch, which vary over rounds."""
+    arm, against = evidence.sound(part.arm), evidence.sound(part.against)
+    seeds = sorted(arm.keys() & against.keys())
+    epochs = [[float(trials[seed].epochs_run) for seed in seeds] for trials in (arm, against)]
+    if not seeds:
+        return Ratio(nan, nan, nan, 0), [nan, nan]
+    over_seeds = seeds_estimate([log(a / b) for a, b in zip(*epochs, strict=True)])
+    over_rounds = seeds_estimate([log(a / b) for a, b in zip(*times, strict=True)])
+    both = Estimate(
+        over_seeds.mean + over_rounds.mean,
+        len(seeds),
+        over_seeds.seed_variance,
+        over_rounds.standard_error**2,
+        min(over_seeds.degrees, over_rounds.degrees),
+    )
+    low, high = both.interval(evidence.level)
+    return Ratio(exp(both.mean), exp(low), exp(high), len(seeds)), list(map(fmean, epochs))
 
 
 def decide_draw_cost(part: DrawCost, evidence: Evidence) -> Outcome:

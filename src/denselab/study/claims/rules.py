@@ -165,7 +165,8 @@ def _prediction(part: Prediction, evidence: Evidence) -> Outcome:
             return _open(part, 0, f"No answer: there is no {method} ({notes}).")
     measure = MEASURES[part.metric]
     values, others = (methods[name][part.metric]["values"] for name in (part.method, part.than))
-    differences = [measure.scale * (a - b) for a, b in zip(values, others, strict=True)]
+    # Accuracies are float32; what lies below 1e-6 is their rounding.
+    differences = [round(measure.scale * (a - b), 6) for a, b in zip(values, others, strict=True)]
     least = seeds_for_a_verdict(1, level=evidence.level)
     if len(differences) < least:
         return _open(part, len(differences), _too_few(least, len(differences)))
