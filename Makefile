@@ -9,7 +9,7 @@ install: $(VENV)/.installed
 
 demo: $(VENV)/.installed
 	rm -rf studies/demo
-	$(BIN)/denselab compare digits --out studies/demo
+	$(BIN)/denselab demo --out studies/demo
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -19,11 +19,12 @@ from denselab.cli.options import command_app, show_help
 __all__ = ["COMMANDS", "main", "run"]
 
 COMMANDS = {
+    "demo": "Show in two minutes what denselab does, on digits.",
     "compare": "Train recipes over several seeds and show them side by side.",
     "train": "Train one recipe and save it as a Keras model.",
     "evaluate": "Measure a saved model on the test rows of a data set.",
     "predict": "Predict rows, with the uncertainty of every prediction.",
-    "uncertainty": "Compare one pass, temperature scaling, MC dropout and the ensemble of a study's seeds.",
+    "uncertainty": "Compare one pass, temperature, draws and ensemble on a study.",
     "find-lr": "Find a learning rate for a recipe, before it is trained.",
     "report": "Write a study as one page to read, as pictures, and as text.",
     "recipes": "List the recipes, or show what one of them is made of.",

@@ -55,7 +55,7 @@ def uncertainty(
     asked: UncertaintyOptions,
     where: DataOptions,
 ) -> None:
-    """Compare one pass, temperature scaling, MC dropout and the ensemble of a study's seeds.
+    """Compare one pass, temperature, draws and ensemble on a study.
 
     Temperatures and conformal sets are fitted on the study's calibration slice, and everything is
     measured on its test rows. Nothing is trained.

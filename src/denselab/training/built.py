@@ -261,7 +261,7 @@ def _layers(model: keras.Model) -> list[Any]:
     for layer in model._flatten_layers(include_self=False, recursive=True):
         try:
             config: Any = _uncounted({k: v for k, v in layer.get_config().items() if k != "name"})
-        except NotImplementedError:
+        except RuntimeError:  # A layer of the user's own need not describe itself.
             config = None
         if isinstance(layer, keras.Model):
             config = None  # Its layers follow, and its own description is full of their names.
