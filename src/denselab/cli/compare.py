@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -11,10 +11,13 @@ from denselab.cli.options import DataOptions, JsonOption, RecipeOptions, command
 from denselab.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from denselab.cli.budget import Job
+    from denselab.cli.plan import Shape
     from denselab.data import Dataset
     from denselab.recipes import Preset, Recipe, Variation
     from denselab.study.judgement import Asked
-    from denselab.study.plan import Plan
     from denselab.study.summary import Summary
     from denselab.study.tuning import Tuning
 
@@ -82,6 +85,14 @@ class CompareOptions:
             help="Differences up to this size do not matter; by default 0.5 points or 0.01 nats."
         ),
     ] = None
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Make all of it fit a time on this machine, such as 90s, 10m or 1h30m: with fewer "
+            "rates, epochs and seeds, in this order.",
+        ),
+    ] = None
     out: Annotated[
         Path | None,
         typer.Option(
@@ -108,7 +119,8 @@ def compare(
     Every trial is kept in the study folder as soon as it is done: stop at any time, run the same
     command again, and it goes on from there.
     """
-    from denselab.cli.plan import data_shape, plan, plan_text
+    from denselab.cli.budget import budget_seconds, job_for
+    from denselab.cli.plan import data_shape
     from denselab.cli.planning import default_seeds
     from denselab.cli.selection import (
         calibration_share,
@@ -116,44 +128,68 @@ def compare(
         selected_data,
         selected_seeds,
     )
-    from denselab.study.plan import default_folder, plan_study
+    from denselab.study.plan import plan_study
 
     preset, recipes, question = _recipes(data, asked, changes)
     count = default_seeds(recipes, question) if asked.seeds is None else asked.seeds
     seeds = selected_seeds(asked.seed, count)
     kept, tuning = calibration_share(preset, changes), _tuning(preset, asked.tune)
-    if asked.dry_run:
-        rates = 0 if tuning is None else tuning.rates
-        what = data, data_shape(data, where, calibration=kept), recipes, seeds, rates
-        typer.echo(json.dumps(plan(*what)) if asked.as_json else plan_text(*what))
+    shape = data_shape(data, where, calibration=kept) if asked.dry_run else None
+    if shape is not None and asked.budget is None:
+        _show_plan(data, shape, (recipes, seeds, tuning), as_json=asked.as_json)
         return
-    check_writable(asked.out or Path("studies"))
+    seconds = None if asked.budget is None else budget_seconds(asked.budget)
+    if shape is None:
+        check_writable(asked.out or Path("studies"))
     dataset = selected_data(data, where, calibration=kept)
-    planned = plan_study(recipes, dataset, seeds=seeds, preset=preset, tuning=tuning)
-    folder = asked.out or default_folder(data, planned)
-    summary = _train(planned, dataset, folder, question, command=asked.context.obj)
-    _show(summary, folder, as_json=asked.as_json)
+    wanted = plan_study(recipes, dataset, seeds=seeds, preset=preset, tuning=tuning)
+    job = job_for(wanted, dataset, question, folder=asked.out, seconds=seconds)
+    if shape is not None:
+        made = job.plan
+        what = made.recipes, made.seeds, made.tuning
+        _show_plan(data, shape, what, as_json=asked.as_json, budget=job.budget)
+        return
+    summary = _train(job, dataset, question, command=asked.context.obj)
+    _show(summary, job, as_json=asked.as_json)
     if summary.failed:
         raise typer.Exit(_TRIALS_FAILED)
 
 
-def _show(summary: "Summary", folder: Path, *, as_json: bool) -> None:
-    from denselab.cli.results import show_results
-    from denselab.cli.verdict import show_verdicts
+def _show_plan(
+    data: str,
+    shape: "Shape",
+    what: "tuple[Sequence[Recipe], Sequence[int], Tuning | None]",
+    *,
+    as_json: bool,
+    budget: "Mapping[str, Any] | None" = None,
+) -> None:
+    from denselab.cli.budget import budget_words
+    from denselab.cli.plan import plan, plan_text
+
+    recipes, seeds, tuning = what
+    planned = data, shape, recipes, seeds, 0 if tuning is None else tuning.rates
+    if as_json:
+        typer.echo(json.dumps({**plan(*planned), **({"budget": budget} if budget else {})}))
+        return
+    typer.echo(plan_text(*planned))
+    if budget:
+        typer.echo("\n" + "\n".join(budget_words(budget)))
+
+
+def _show(summary: "Summary", job: "Job", *, as_json: bool) -> None:
+    from denselab.cli.results import show_study
     from denselab.report import write_report
     from denselab.study import judged, read_study
 
-    study, page = read_study(folder), folder / "report.html"
+    study, page = read_study(job.folder), job.folder / "report.html"
     verdicts = judged(study)
     write_report(study, page, verdicts=verdicts)
     if as_json:
         answer = None if verdicts is None else verdicts.to_json()
-        typer.echo(json.dumps({**summary.to_json(), "verdicts": answer, "report": str(page)}))
+        shown = {**summary.to_json(), "verdicts": answer, "report": str(page)}
+        typer.echo(json.dumps({**shown, **({"budget": job.budget} if job.budget else {})}))
         return
-    show_results(summary)
-    if verdicts is not None:
-        typer.echo()
-        show_verdicts(verdicts)
+    show_study(study, summary, verdicts)
     typer.echo(f"\nReport: {page}")
 
 
@@ -204,13 +240,13 @@ def _tuning(preset: "Preset", rates: int | None) -> "Tuning | None":
     return Tuning() if rates is None else Tuning(rates)
 
 
-def _train(
-    planned: "Plan", dataset: "Dataset", folder: Path, question: "Asked | None", *, command: str
-) -> "Summary":
+def _train(job: "Job", dataset: "Dataset", question: "Asked | None", *, command: str) -> "Summary":
+    from denselab.cli.budget import record_budget
     from denselab.cli.planning import power_words
     from denselab.cli.progress import training_progress, work_for
     from denselab.study.compare import compare_recipes
 
+    planned, folder = job.plan, job.folder
     members, tuning = len(planned.seeds), planned.tuning
     tuned = "" if tuning is None else f", {tuning.rates} learning rates tried for each"
     typer.echo(
@@ -222,6 +258,7 @@ def _train(
     for line in power_words(planned, question):
         typer.echo(line, err=True)
     work = work_for(planned.recipes, dataset, members, rates=0 if tuning is None else tuning.rates)
+    record_budget(job, dataset, command=command)
     with training_progress(work) as progress:
         return compare_recipes(
             planned, dataset, folder=folder, command=command, asked=question, progress=progress

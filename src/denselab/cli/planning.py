@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from denselab.study.judgement import Asked
     from denselab.study.plan import Plan
 
-__all__ = ["default_seeds", "power_words"]
+__all__ = ["default_seeds", "power_words", "verdict_seeds"]
 
 _USUAL_SEEDS = 12
 _DEVIATION = 0.71
@@ -35,11 +35,34 @@ def default_seeds(recipes: Sequence[Recipe], question: "Asked | None") -> int:
         >>> default_seeds(ladder("tuned"), None), default_seeds(ladder("tuned")[:1], None)
         (12, 5)
     """
+    if len(recipes) < 2:
+        return 5
+    return max(_USUAL_SEEDS, verdict_seeds(recipes, question))
+
+
+def verdict_seeds(recipes: Sequence[Recipe], question: "Asked | None") -> int:
+    """Says how many seeds verdicts need.
+
+    Args:
+        recipes: What is compared.
+        question: What is asked; None for each recipe against the one before it.
+
+    Returns:
+        The number; 1 where there is nothing to contrast.
+
+    Raises:
+        UsageError: If the question names a recipe that is not there.
+
+    Example:
+        >>> from denselab.recipes import ladder
+        >>> verdict_seeds(ladder("tuned"), None)
+        8
+    """
     from denselab.study.statistics import FIRST_LOOK, seeds_for_a_verdict
 
     if len(recipes) < 2:
-        return 5
-    return max(_USUAL_SEEDS, seeds_for_a_verdict(_contrasts(recipes, question), level=FIRST_LOOK))
+        return 1
+    return seeds_for_a_verdict(_contrasts(recipes, question), level=FIRST_LOOK)
 
 
 def power_words(plan: "Plan", question: "Asked | None") -> Iterator[str]:
@@ -55,12 +78,12 @@ def power_words(plan: "Plan", question: "Asked | None") -> Iterator[str]:
     Raises:
         UsageError: If the question names a recipe that is not there.
     """
-    from denselab.study.statistics import FIRST_LOOK, planned_power, seeds_for_a_verdict
+    from denselab.study.statistics import planned_power
 
     if len(plan.recipes) < 2:
         return
     contrasts, n = _contrasts(plan.recipes, question), len(plan.seeds)
-    least = seeds_for_a_verdict(contrasts, level=FIRST_LOOK)
+    least = verdict_seeds(plan.recipes, question)
     if n < least:
         yield (
             f"no verdicts: {contrasts} contrasts need {least} seeds, this study has {n}; give "

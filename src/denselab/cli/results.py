@@ -2,13 +2,18 @@
 
 import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import typer
 
 from denselab.cli.table import print_table, print_text
 from denselab.study.summary import RecipeSummary, Spread, Summary
 
-__all__ = ["show_results"]
+if TYPE_CHECKING:
+    from denselab.study import Study
+    from denselab.study.statistics import Verdicts
+
+__all__ = ["show_results", "show_study"]
 
 _HEADER = (
     "recipe",
@@ -22,6 +27,29 @@ _HEADER = (
     "failed",
 )
 _RIGHT = " rrrrrrrr"
+
+
+def show_study(study: "Study", summary: Summary, verdicts: "Verdicts | None") -> None:
+    """Prints all that is known of a study to stdout: results, verdicts, and how to read them.
+
+    Args:
+        study: The study.
+        summary: What came out of it.
+        verdicts: The answer to its question; None where there is none.
+    """
+    from denselab.cli.verdict import show_verdicts
+    from denselab.study.verdict import interactions_of
+
+    show_results(summary)
+    if verdicts is None:
+        return
+    typer.echo()
+    show_verdicts(verdicts)
+    for one in interactions_of(study):
+        if one.contrast in verdicts.question.contrasts:
+            print_text(
+                f"{one.name}: {one.both}; {one.added}: what it would reach if the two effects added up."
+            )
 
 
 def show_results(summary: Summary) -> None:
