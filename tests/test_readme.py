@@ -10,7 +10,12 @@ from denselab.cli.main import run
 from denselab.recipes import load_recipe
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ["README.md", "CONTRIBUTING.md"]
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/uncertainty.md",
+    "docs/concepts/verdicts.md",
+]
 
 
 def blocks(document: str, language: str) -> list[str]:

@@ -175,7 +175,9 @@ def save_built(build: BuildModel, weights: Mapping[str, np.ndarray], path: Path)
     trainable = len(model.trainable_variables)
     set_weights(model, values[:trainable], values[trainable:])
     optimizer: Any = model.optimizer
-    optimizer.build(model.trainable_variables)  # Loading misses what a fresh optimizer has not made yet.
+    optimizer.build(
+        model.trainable_variables
+    )  # Loading misses what a fresh optimizer has not made yet.
     model.save(path)
 
 
