@@ -76,3 +76,14 @@ def test_text_is_broken_between_words_in_a_terminal_and_not_in_a_pipe(capsys, te
     lines = capsys.readouterr().out.splitlines()
     assert max(len(line) for line in lines[:-1]) <= 30
     assert lines[-1] == "x" * 50
+
+
+def test_what_a_terminal_would_obey_is_taken_out_of_names(capsys, terminal):
+    terminal(80)
+    print_table(["name"], [["\x1b[7mred\x1b[0m"]])
+    print_text("a\x1b[2Jb")
+
+    out = capsys.readouterr().out
+    assert "red" in out
+    assert "\x1b[7m" not in out
+    assert out.endswith("ab\n")

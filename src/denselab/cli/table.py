@@ -7,6 +7,8 @@ from shutil import get_terminal_size
 
 import typer
 
+from denselab.data.arrays import clean_name
+
 __all__ = ["aligned", "print_table", "print_text"]
 
 
@@ -20,6 +22,8 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: 
             others; columns without a letter are flush left.
     """
     lines = _header_lines(header)
+    # Names may come from anywhere, and a terminal would obey what it finds in them.
+    rows = [[clean_name(cell) for cell in row] for row in rows]
     least = sum(_widths([*lines, *rows])) + len(header) - 1
     if not sys.stdout.isatty() or least > get_terminal_size().columns:
         typer.echo(aligned([*lines, *rows], right=right))
@@ -45,6 +49,7 @@ def print_text(text: str) -> None:
     Args:
         text: The line.
     """
+    text = clean_name(text)
     if sys.stdout.isatty():
         width = max(get_terminal_size().columns, 20)
         text = textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
