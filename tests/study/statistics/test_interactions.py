@@ -9,6 +9,7 @@ from denselab.study.statistics import (
     Arm,
     Interaction,
     Question,
+    amount,
     answer,
     with_interactions,
 )
@@ -85,3 +86,17 @@ def test_an_unknown_arm_and_other_rows_are_refused():
         with_interactions({n: arms[n] for n in ("none", "a", "b")}, [NAME])
     with pytest.raises(UsageError, match="scores of 39 and 40 test rows"):
         with_interactions({**arms, "a": made_arms(rows=39)["a"]}, [NAME])
+
+
+def test_means_that_differ_in_their_last_bits_have_no_winner():
+    arms = {
+        "a": Arm(dict(enumerate([0.1, 0.2, 0.3]))),
+        "b": Arm(dict(enumerate([0.3, 0.2, 0.1 + 1e-17]))),
+        "c": Arm(dict(enumerate([0.3, 0.1, 0.2]))),
+    }
+    question = Question(ACCURACY, (("b", "a"), ("c", "a"), ("c", "b")), region=0.5)
+
+    for contrast in answer(question, arms).contrasts:
+        assert contrast.winner is None
+        assert abs(contrast.difference) < 1e-12
+        assert amount(contrast.difference) == "+0.00"

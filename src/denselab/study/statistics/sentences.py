@@ -60,6 +60,8 @@ def amount(value: float, unit: str = "") -> str:
     """
     if isnan(value):
         return "-"
+    # Sums of the same numbers in another order differ in their last bits.
+    value = 0.0 if abs(value) < 1e-9 else value
     text = f"{value:+.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:+.3g}"
     return f"{text} {unit}".rstrip()
 

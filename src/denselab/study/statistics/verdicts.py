@@ -293,7 +293,8 @@ def _winner(
     sign = 1 if higher_is_better else -1
     arm, against = sign * pairs.arm, sign * pairs.against
     gain = float((arm - against).mean()) if len(arm) else 0.0
-    if gain == 0:
+    # Sums of the same numbers in another order differ in their last bits; that makes no winner.
+    if abs(gain) <= 1e-12 * float(abs(arm).max(initial=0.0)):
         return None, None
     if gain > 0:
         return names[0], wrong_winners(arm, against)
