@@ -65,6 +65,37 @@ def test_looking_again_at_the_same_trials_is_no_new_look(study, tmp_path):
     assert judged(read(tmp_path / "s")).to_json() == first.to_json()
 
 
+def test_the_checks_of_a_look_are_kept_and_not_worked_out_again(study, tmp_path, monkeypatch):
+    found = judge(study(12))
+    study.close()
+
+    def never(*_, **__):
+        raise AssertionError("the bootstrap was run again")
+
+    monkeypatch.setattr("denselab.study.statistics.verdicts.two_way_bootstrap", never)
+    (look,) = looks(read(tmp_path / "s"))
+    assert look.checks == tuple(one.bootstrap for one in found.contrasts)
+    assert judged(read(tmp_path / "s")).to_json() == found.to_json()
+
+
+def test_a_look_without_checks_is_answered_all_the_same(study):
+    store = study(12)
+    found = judge(store)
+    (known,) = store.study.documents["looks"]
+    store.put_document("looks", [{k: v for k, v in known.items() if k != "checks"}])
+
+    assert judged(store.study).to_json() == found.to_json()
+
+
+def test_one_seed_has_no_interval_and_is_on_record_all_the_same(study, tmp_path):
+    judge(study(1))
+    study.close()
+
+    (contrast,) = judged(read(tmp_path / "s")).contrasts
+    assert contrast.verdict == "none"
+    assert contrast.to_json()["bootstrap"] == [None, None]
+
+
 def test_an_extended_study_spends_less_at_its_second_look(study):
     judge(study(12))
     study.close()

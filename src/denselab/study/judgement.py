@@ -17,6 +17,7 @@ from denselab.study.reading import Study
 from denselab.study.statistics import (
     FIRST_LOOK,
     Interaction,
+    Interval,
     Question,
     Verdicts,
     answer,
@@ -66,12 +67,15 @@ class Look:
         seeds: Number of seeds each arm had.
         family: The contrasts.
         level: Family-wise error it may use; 0 where it may give no verdict.
+        checks: Bootstrap interval of each contrast, which takes most of the time that an answer does; None
+            where an older denselab did not keep them.
     """
 
     when: str
     seeds: int
     family: tuple[tuple[str, str], ...]
     level: float
+    checks: tuple[Interval, ...] | None = None
 
 
 def fix_question(store: Store, asked: Asked | None, *, seeds: int) -> None:
@@ -116,7 +120,9 @@ def judge(store: Store) -> Verdicts | None:
     if not before or (before[-1].seeds, before[-1].family) != (now, family):
         stamp = datetime.now(UTC).isoformat(timespec="seconds")
         look = Look(stamp, now, family, _level(study, now, family))
-        store.put_document(_LOOKS, [_look_json(one) for one in (*before, look)])
+        checks = tuple(one.bootstrap for one in _answered(study, look).contrasts)
+        after = (*before, replace(look, checks=checks))
+        store.put_document(_LOOKS, [_look_json(one) for one in after])
     return judged(store.study)
 
 
@@ -132,22 +138,38 @@ def judged(study: Study) -> Verdicts | None:
     before = looks(study)
     if not before or not _askable(study):
         return None
-    look, labels = before[-1], labels_of(study)
-    question = _question(study, _asked_of(study))
+    look, question = before[-1], _question(study, _asked_of(study))
     if (look.seeds, look.family) != (len(study.manifest.plan.seeds), question.contrasts):
         return None
+    return _answered(study, look)
+
+
+def _answered(study: Study, look: Look) -> Verdicts:
+    """Answers the question of a study at a look, with the checks of the look where they are kept."""
+    question, labels = _question(study, _asked_of(study)), labels_of(study)
     metric = _asked_of(study).metric
     rows = None if labels is None else study_rows(study, labels, metric=metric)
     question = (
         replace(question, level=look.level) if look.level else replace(question, primary=False)
     )
-    return answer(question, study_arms(study, metric=metric, rows=rows))
+    arms = study_arms(study, metric=metric, rows=rows)
+    if look.checks is None:
+        return answer(question, arms)
+    found = answer(question, arms, resamples=0)
+    checked = zip(found.contrasts, look.checks, strict=True)
+    return replace(found, contrasts=tuple(replace(one, bootstrap=kept) for one, kept in checked))
 
 
 def looks(study: Study) -> tuple[Look, ...]:
     """Lists the looks at a study, first to last."""
     return tuple(
-        Look(one["when"], one["seeds"], _pairs(one["family"]), one["level"])
+        Look(
+            one["when"],
+            one["seeds"],
+            _pairs(one["family"]),
+            one["level"],
+            _checks(one.get("checks")),
+        )
         for one in study.documents.get(_LOOKS, [])
     )
 
@@ -217,7 +239,15 @@ def _plain(asked: Asked) -> dict[str, Any]:
 
 
 def _look_json(look: Look) -> dict[str, object]:
-    return {**vars(look), "family": [list(pair) for pair in look.family]}
+    known = {**vars(look), "family": [list(pair) for pair in look.family]}
+    if look.checks is None:
+        return known
+    # As text: with few seeds they have no ends, or infinite ones, and a record holds no such numbers.
+    return {**known, "checks": [[repr(float(end)) for end in one] for one in look.checks]}
+
+
+def _checks(known: Sequence[Sequence[str]] | None) -> tuple[Interval, ...] | None:
+    return None if known is None else tuple(Interval(float(a), float(b)) for a, b in known)
 
 
 def _pairs(family: Sequence[Sequence[str]]) -> tuple[tuple[str, str], ...]:
