@@ -123,9 +123,9 @@ def epochs_to(trial: TrialRecord, target: float) -> float:
 def swings(losses: Sequence[float]) -> tuple[float, float]:
     r"""Measures how a training loss swings about its trend.
 
-    The trend of the logarithm is a cubic in the epoch, $r$ what is left of it. The lobe is the least
-    autocorrelation $\sum_t r_t r_{t+k} / \sum_t r_t^2$ over lags up to half the epochs; cycles are half the
-    changes of sign.
+    The trend of the logarithm is its moving mean over a tenth of the epochs, $r$ what is left of it; a
+    polynomial would leave waves of its own. The lobe is the least autocorrelation
+    $\sum_t r_t r_{t+k} / \sum_t r_t^2$ over lags up to half the epochs; cycles are half the changes of sign.
 
     Args:
         losses: Loss after each epoch.
@@ -138,14 +138,14 @@ def swings(losses: Sequence[float]) -> tuple[float, float]:
         >>> swinging = [np.exp(-t / 50 + 0.1 * np.sin(t / 3)) for t in range(100)]
         >>> lobe, cycles = swings(swinging)
         >>> print(f"{lobe:.1f}, {cycles:.1f} cycles")
-        -0.9, 5.5 cycles
+        -0.9, 6.0 cycles
     """
     values = np.asarray(losses, float)
     if len(values) < 12 or not np.isfinite(values).all() or (values <= 0).any():
         return nan, nan
-    place = np.linspace(-1, 1, len(values))
-    logs = np.log(values)
-    rest = logs - np.polynomial.Polynomial.fit(place, logs, 3)(place)
+    logs, window = np.log(values), np.ones(2 * max(3, len(values) // 20) + 1)
+    trend = np.convolve(logs, window, "same") / np.convolve(np.ones(len(logs)), window, "same")
+    rest = logs - trend
     total = float(rest @ rest)
     if total < 1e-20:
         return nan, nan
