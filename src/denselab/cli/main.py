@@ -28,7 +28,7 @@ COMMANDS = {
     "find-lr": "Find a learning rate for a recipe, before it is trained.",
     "report": "Write a study as one page to read, as pictures, and as text.",
     "recipes": "List the recipes, or show what one of them is made of.",
-    "study": "List studies, show what came out of one, and export its records.",
+    "study": "List studies, show what came out of one, export it.",
     "data": "List, fetch and describe data sets.",
     "claims": "Decide claims about techniques by experiments on a data set.",
     "verdict": "Say which arms differ, by scores of any framework.",
