@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "export", "list_studies", "show"]
 
-app = command_app(help="List studies, show what came out of one, and export its records.")
+app = command_app(help="List studies, show what came out of one, export it.")
 app.callback(invoke_without_command=True)(show_help)
 
 StudyArgument = Annotated[
