@@ -1,6 +1,7 @@
 """Costs are measured once, the plan follows from them, and a study goes on as it was planned."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -129,6 +130,16 @@ def test_a_study_that_was_planned_for_another_time_is_refused(wanted, measuring,
         UsageError, match=r"holds a study that was planned for 1 min 10 s; ask for the same"
     ):
         job_for(wanted, wine, None, folder=tmp_path / "s", seconds=60.0)
+
+
+def test_a_study_that_was_planned_from_another_wish_is_refused(wanted, measuring, wine, tmp_path):
+    record_budget(
+        job_for(wanted, wine, None, folder=tmp_path / "s", seconds=70.0), wine, command="c"
+    )
+    more = replace(wanted, seeds=tuple(range(20)))
+
+    with pytest.raises(UsageError, match="planned from other recipes, seeds, rates or epochs"):
+        job_for(more, wine, None, folder=tmp_path / "s", seconds=70.0)
 
 
 def test_the_folder_follows_from_what_was_asked_and_not_from_what_was_measured(

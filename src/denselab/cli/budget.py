@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -235,7 +235,7 @@ def recorded_budget(
 
     Raises:
         CorruptStudyError: If the study is damaged.
-        UsageError: If the study there was planned for another time, or for none.
+        UsageError: If the study there was planned for another time or none, or from another wish.
     """
     from denselab.study import is_study, read_study
 
@@ -248,6 +248,11 @@ def recorded_budget(
         raise UsageError(
             f"{folder}: holds a study that was planned {planned}; ask for the same, or choose another "
             "folder"
+        )
+    if known["wanted"] != asdict(_size(wanted)):
+        raise UsageError(
+            f"{folder}: holds a study that was planned from other recipes, seeds, rates or epochs; ask for "
+            "the same, or choose another folder"
         )
     there = known["planned"]
     return _resized(wanted, Size(there["seeds"], there["rates"], there["epochs"])), known

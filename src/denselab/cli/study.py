@@ -58,6 +58,7 @@ def show(study: StudyArgument, as_json: JsonOption = False) -> None:
     It is what `denselab compare` printed when it was done. Of a study that is not finished, it shows
     the trials that there are.
     """
+    from denselab.cli.budget import budget_words
     from denselab.cli.results import show_study
     from denselab.study import judged, read_study, summarize
     from denselab.study.budget import DOCUMENT
@@ -71,7 +72,8 @@ def show(study: StudyArgument, as_json: JsonOption = False) -> None:
         typer.echo(json.dumps(shown))
         return
     show_study(read, summary, verdicts)
-    for line in _unfinished(read):
+    planned = budget_words(read.documents[DOCUMENT]) if DOCUMENT in read.documents else ()
+    for line in (*planned, *_unfinished(read)):
         typer.echo(line, err=True)
 
 
