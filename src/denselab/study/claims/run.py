@@ -100,7 +100,13 @@ def run_claims(
     manifest = manifest_for(plan.groups[0].plan, dataset, command=command)
     with open_study(folder, manifest) as store:
         judgements = _judged(Workplace(plan, studies, dataset, store, say))
-    failed = sum(trial.failed for study in studies.values() for trial in study.trials)
+    named = set(plan.places.values())
+    failed = sum(
+        trial.failed
+        for group, study in studies.items()
+        for trial in study.trials
+        if Place(group, trial.recipe) in named
+    )
     return ClaimsResult(folder, judgements, plan, perf_counter() - began, failed)
 
 
