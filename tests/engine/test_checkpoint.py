@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 
+import jax
 import keras
 import numpy as np
 import pytest
@@ -125,18 +126,20 @@ def test_interrupted_anywhere_and_resumed_is_uninterrupted(case, data, short_seg
 
 
 def test_an_interruption_hands_over_a_checkpoint_of_every_member_at_work(data, short_segments):
+    # One where another test of this process started JAX with a single device.
+    at_work = min(2, len(jax.local_devices()))
     seen, heard_of = {}, set()
-    both, stopping = threading.Barrier(2), threading.Event()
+    both, stopping = threading.Barrier(at_work), threading.Event()
 
     def stop(place, epoch):
         heard_of.add(place)
-        if len(heard_of) == 2:
+        if len(heard_of) == at_work:
             stopping.set()
             raise KeyboardInterrupt
 
     def wait(place, epoch, logs):
         if epoch == 0:
-            both.wait()
+            both.wait(timeout=300)
         else:
             stopping.wait()
             time.sleep(0.001)
@@ -144,7 +147,7 @@ def test_an_interruption_hands_over_a_checkpoint_of_every_member_at_work(data, s
     options = {"on_checkpoint": seen.__setitem__, "checkpoint_seconds": 1e9, "cores": 2}
     with pytest.raises(KeyboardInterrupt):
         trained("tiny", data, epochs=100, on_progress=stop, on_epoch=wait, **options)
-    assert set(seen) == {0, 1}
+    assert set(seen) == set(range(at_work))
     straight = [digest(member) for member in trained("tiny", data, epochs=100)]
     again = trained("tiny", data, epochs=100, resume=seen)
     assert [digest(member) for member in again] == straight
