@@ -105,6 +105,11 @@ def interrupted(case, data, after, **options):
     return last
 
 
+def began_anew(population):
+    """Picks the notes on checkpoints; others say that JAX was started before the engine could."""
+    return [note for note in population.notes if "began anew" in note]
+
+
 def place_of(checkpoint):
     return int(checkpoint.arrays["epoch"]), int(checkpoint.arrays["step"])
 
@@ -122,7 +127,7 @@ def test_interrupted_anywhere_and_resumed_is_uninterrupted(case, data, short_seg
     last = interrupted(case, data, after)
     again = trained(case, data, resume=last)
     assert [digest(member) for member in again] == straight
-    assert again.notes == ()
+    assert began_anew(again) == []
 
 
 def test_an_interruption_hands_over_a_checkpoint_of_every_member_at_work(data, short_segments):
@@ -221,9 +226,10 @@ def test_a_checkpoint_of_something_else_is_not_used_and_a_note_says_why(case, da
     options = {"seeds": [5], "epochs": 4, **options}
     with caplog.at_level(logging.WARNING):
         resumed = trained("tiny", data, resume={0: other}, **options)
-    assert words in resumed.notes[0]
-    assert resumed.notes[0].startswith(f"seed {options['seeds'][0]} began anew")
-    assert resumed.notes[0] in caplog.text
+    (note,) = began_anew(resumed)
+    assert words in note
+    assert note.startswith(f"seed {options['seeds'][0]} ")
+    assert note in caplog.text
     assert resumed[0].epochs == options["epochs"]
 
 
