@@ -160,4 +160,5 @@ def test_data_that_cannot_be_used_is_refused(asked):
 
 
 def test_the_table_of_a_contrast_is_json_too(found):
-    json.dumps(found.verdicts.to_json(), allow_nan=False)
+    back = json.loads(json.dumps(found.verdicts.to_json(), allow_nan=False))
+    assert [one["arm"] for one in back["contrasts"]] == ["wide"]

@@ -5,6 +5,7 @@ from math import inf, isfinite, isnan, log, sqrt
 
 from denselab.study.claims.claim import Answer
 from denselab.study.statistics import Estimate, Interval
+from denselab.study.statistics.decisions import least_seeds_that
 from denselab.study.statistics.estimates import t_quantile
 
 __all__ = [
@@ -14,8 +15,6 @@ __all__ = [
     "seeds_until",
     "share_interval",
 ]
-
-_MOST_SEEDS = 10_000
 
 
 def against_expectation(
@@ -98,7 +97,7 @@ def seeds_until(
         half = t_quantile(1 - level / 2, n - 1) * error
         return decide(Interval(estimate.mean - half, estimate.mean + half)) != "undecided"
 
-    return _least(decided, estimate.n)
+    return least_seeds_that(decided, estimate.n)
 
 
 def seeds_by_ratio(
@@ -123,7 +122,7 @@ def seeds_by_ratio(
         factor = 2.718281828459045 ** (half * sqrt(n / more))
         return decide(Interval(ratio / factor, ratio * factor)) != "undecided"
 
-    return _least(decided, n)
+    return least_seeds_that(decided, n)
 
 
 def share_interval(kept: int, n: int, *, level: float = 0.05) -> Interval:
@@ -150,15 +149,3 @@ def share_interval(kept: int, n: int, *, level: float = 0.05) -> Interval:
     low = 0.0 if kept == 0 else float(special.betaincinv(kept, n - kept + 1, level / 2))
     high = 1.0 if kept == n else float(special.betaincinv(kept + 1, n - kept, 1 - level / 2))
     return Interval(low, high)
-
-
-def _least(enough: Callable[[int], bool], low: int) -> int | None:
-    high = low + 1
-    while not enough(high):
-        if high >= _MOST_SEEDS:
-            return None
-        low, high = high, min(2 * high, _MOST_SEEDS)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high

@@ -10,7 +10,15 @@ from denselab.errors import UsageError
 from denselab.study.statistics.estimates import Estimate, Interval, t_quantile
 from denselab.study.statistics.looks import FIRST_LOOK
 
-__all__ = ["Power", "Verdict", "decide", "planned_power", "planned_seeds", "seeds_to_decide"]
+__all__ = [
+    "Power",
+    "Verdict",
+    "decide",
+    "least_seeds_that",
+    "planned_power",
+    "planned_seeds",
+    "seeds_to_decide",
+]
 
 Verdict = Literal["better", "worse", "equivalent", "undecided", "none"]
 """What can be said of a contrast; "none" where there may be no verdict, for a reason given beside it."""
@@ -84,7 +92,7 @@ def seeds_to_decide(estimate: Estimate, *, region: float, level: float) -> int |
         return abs(estimate.mean) > half or abs(estimate.mean) + half <= region
 
     # Intervals only get shorter with n, so what is decided stays so.
-    return _least(decided, estimate.n)
+    return least_seeds_that(decided, estimate.n)
 
 
 def planned_power(
@@ -188,11 +196,23 @@ def planned_seeds(
         )
         return sum(chances) >= power
 
-    return _least(enough, 1)
+    return least_seeds_that(enough, 1)
 
 
-def _least(enough: Callable[[int], bool], low: int) -> int | None:
-    """Finds the least number of seeds above `low` that is enough, where all above it are too."""
+def least_seeds_that(enough: Callable[[int], bool], low: int) -> int | None:
+    """Finds the least number of seeds that is enough, where all above it are too.
+
+    Args:
+        enough: Says of a number whether it is.
+        low: A number that is not.
+
+    Returns:
+        The number; None if 10,000 are not enough.
+
+    Example:
+        >>> least_seeds_that(lambda n: n * n > 50, 2)
+        8
+    """
     high = low + 1
     while not enough(high):
         if high >= _MOST_SEEDS:
