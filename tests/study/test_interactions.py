@@ -65,6 +65,8 @@ def test_a_study_that_was_begun_before_there_were_interactions_is_asked_the_same
 
     fix_question(store, Asked(baseline="plain"), seeds=12)
 
+    assert store.study.documents["question"] == known
+
 
 def test_an_arm_that_is_not_there_is_refused_before_anything_is_on_record(tmp_path, dataset, find):
     plan = plan_study([find(n) for n in ARMS[:3]], dataset, seeds=[0], preset="tuned")
