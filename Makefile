@@ -37,7 +37,7 @@ soak: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) --editable '.[dev]'
+	$(PIP) --editable '.[dev,onnx]'
 	touch $@
 
 $(VENV)/.backends: $(VENV)/.installed
