@@ -87,7 +87,7 @@ def test_claims_are_decided_put_on_record_and_not_trained_again(denselab, folder
 
 def test_a_study_has_its_activations_measured_without_claims(denselab, folder):
     recipes = ["--recipes", "plain,batch_norm", "--tune", "0", "--out", "study"]
-    assert denselab("compare", "wine", *TINY, *recipes).code == 0
+    assert denselab("compare", "wine", *TINY, "--no-timing", *recipes).code == 0
     study = read_study(folder / "study")
     data = hold_out_calibration(hold_out_test(load("wine")), fraction=0.1)
     with open_study(study.folder, study.manifest) as store:

@@ -16,7 +16,7 @@ from denselab.cli.selection import selected_recipe
 from denselab.data import hold_out_calibration, hold_out_test, load
 from denselab.study import default_folder, plan_study
 
-TINY = ["--depth", "1", "--width", "4", "--epochs", "3", "--tune", "0"]
+TINY = ["--depth", "1", "--width", "4", "--epochs", "3", "--no-timing", "--tune", "0"]
 PLAIN = ["compare", "wine", "--recipes", "plain", *TINY]
 DIVERGES = ["--set", "optimizer.name=sgd", "--set", "optimizer.learning_rate=1e30"]
 
@@ -275,3 +275,21 @@ def test_a_question_that_makes_no_sense_is_refused(denselab, asked, words):
     answer = denselab(*PLAIN, *asked)
     assert (answer.code, answer.err.count("\n")) == (2, 1)
     assert words in answer.err
+
+
+def test_solo_times_are_measured_once_and_stand_beside_the_verdicts(denselab, monkeypatch):
+    timed = [*(one for one in THREE if one != "--no-timing"), "--out", "timed"]
+    first = denselab(*timed, "--json")
+    assert first.code == 0, first.err
+    assert "solo times of plain, alpha_dropout, mc_dropout, one at a time" in first.err
+    found = {(one["arm"], one["measure"]): one for one in json.loads(first.out)["secondary"]}
+    epoch = found["alpha_dropout", "solo seconds an epoch"]
+    assert (epoch["kind"], epoch["better"], epoch["n"]) == ("ratio", "lower", 12)
+    assert epoch["low"] <= epoch["estimate"] <= epoch["high"]
+    # Its weights are alpha_dropout's, so only prediction costs anything.
+    assert ("mc_dropout", "solo seconds an epoch") not in found
+    assert found["mc_dropout", "solo seconds a prediction of 36 rows"]["estimate"] > 1
+
+    again = denselab(*timed, "--json")
+    assert "solo times" not in again.err
+    assert json.loads(again.out)["secondary"] == json.loads(first.out)["secondary"]

@@ -29,7 +29,7 @@ import safetensors.numpy, sklearn.datasets
 import denselab.training
 from denselab.cli.main import run
 
-NETWORK = ["--depth", "2", "--width", "8", "--epochs", "40", "--set", "training.batch_size=8"]
+NETWORK = ["--depth", "2", "--width", "8", "--epochs", "40", "--set", "training.batch_size=8", "--no-timing"]
 COMPARE = ["compare", "digits", "--recipes", "alpha_dropout,one_cycle", "--seeds", "2", "--tune", "2", *NETWORK]
 OFTEN = "0.05"
 

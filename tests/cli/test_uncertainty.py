@@ -18,6 +18,7 @@ COMPARE = [
     "2",
     "--tune",
     "0",
+    "--no-timing",
 ]
 NAMES = {"deterministic", "temperature", "mc", "mc_temperature", "ensemble", "ensemble_temperature"}
 

@@ -9,7 +9,7 @@ from denselab.errors import UsageError
 from denselab.study import Asked
 from denselab.study.statistics import Interaction
 
-SMALL = ["--depth", "2", "--width", "4", "--epochs", "3"]
+SMALL = ["--depth", "2", "--width", "4", "--epochs", "3", "--no-timing"]
 GRID = ["--vary", "activation=relu,elu", "--vary", "residual=false,true"]
 
 

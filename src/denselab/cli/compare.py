@@ -93,6 +93,14 @@ class CompareOptions:
             "rates, epochs and seeds, in this order.",
         ),
     ] = None
+    timing: Annotated[
+        bool | None,
+        typer.Option(
+            "--timing/--no-timing",
+            help="At the end, time an epoch and a prediction of each recipe alone on one core; by "
+            "default yes, with --budget no.",
+        ),
+    ] = None
     out: Annotated[
         Path | None,
         typer.Option(
@@ -150,9 +158,20 @@ def compare(
         _show_plan(data, shape, what, as_json=asked.as_json, budget=job.budget)
         return
     summary = _train(job, dataset, question, command=asked.context.obj)
+    if asked.timing or (asked.timing is None and asked.budget is None):
+        _time(job, dataset, command=asked.context.obj)
     _show(summary, job, as_json=asked.as_json)
     if summary.failed:
         raise typer.Exit(_TRIALS_FAILED)
+
+
+def _time(job: "Job", dataset: "Dataset", *, command: str) -> None:
+    from functools import partial
+
+    from denselab.study.solo_times import measure_solo_times
+
+    say = partial(typer.echo, err=True)
+    measure_solo_times(job.folder, dataset, command=command, say=say)
 
 
 def _show_plan(
@@ -180,6 +199,7 @@ def _show(summary: "Summary", job: "Job", *, as_json: bool) -> None:
     from denselab.cli.results import show_study
     from denselab.report import write_report
     from denselab.study import judged, read_study
+    from denselab.study.secondary import judged_beside
 
     study, page = read_study(job.folder), job.folder / "report.html"
     verdicts = judged(study)
@@ -187,6 +207,7 @@ def _show(summary: "Summary", job: "Job", *, as_json: bool) -> None:
     if as_json:
         answer = None if verdicts is None else verdicts.to_json()
         shown = {**summary.to_json(), "verdicts": answer, "report": str(page)}
+        shown["secondary"] = [one.to_json() for one in judged_beside(study, verdicts)]
         typer.echo(json.dumps({**shown, **({"budget": job.budget} if job.budget else {})}))
         return
     show_study(study, summary, verdicts)

@@ -11,17 +11,25 @@ if TYPE_CHECKING:
     import altair
 
 __all__ = [
+    "CONTRAST_NAMES",
     "FAINT",
     "INK",
     "arm_colours",
     "arm_shapes",
     "axis",
+    "contrast_label",
     "data",
     "log_ticks",
     "rounded",
 ]
 
 INK, FAINT = "#1f2328", "#59636e"
+_AGAINST = " \u2212 "
+CONTRAST_NAMES = (
+    f"[split(datum.label, '{_AGAINST}')[0], '\u2212 ' + split(datum.label, '{_AGAINST}')[1]]"
+)
+"""Vega's expression that breaks the label of a contrast into two lines."""
+
 _SHAPES = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "triangle-right")
 _DIGITS = 5
 
@@ -40,6 +48,11 @@ def arm_shapes(names: Sequence[str]) -> "altair.Scale":
 
     shapes = [_SHAPES[place % len(_SHAPES)] for place in range(len(names))]
     return alt.Scale(domain=[clean(name) for name in names], range=shapes)
+
+
+def contrast_label(arm: str, against: str) -> str:
+    """Names a contrast on an axis."""
+    return f"{clean(arm)}{_AGAINST}{clean(against)}"
 
 
 def axis(title: str, form: str = "", **options: Any) -> "altair.Axis":

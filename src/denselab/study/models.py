@@ -22,6 +22,7 @@ from denselab.study.manifest import manifest_for
 from denselab.study.plan import BuiltModel, Plan, default_folder
 from denselab.study.reading import Study, read_weights
 from denselab.study.records import RecipeRecord, TrialRecord, best_trial, trials_of
+from denselab.study.secondary import judged_beside
 from denselab.study.statistics import (
     Verdicts,
     amount,
@@ -155,6 +156,12 @@ class Comparison:
                 for one in found
             ]
         )
+
+    def secondary(self) -> "polars.DataFrame":
+        """Gives one row a contrast and measure beside the primary one, with 95 % intervals."""
+        import polars
+
+        return polars.DataFrame([one.to_json() for one in judged_beside(self.study, self.verdicts)])
 
     def _ordered(self) -> list[TrialRecord]:
         plan = self.study.manifest.plan

@@ -64,31 +64,38 @@ def interleaved(
 
 
 def epoch_seconds(
-    recipes: Sequence[Recipe], dataset: Dataset, *, rounds: int, seed: int = 0
+    recipes: Sequence[Recipe],
+    dataset: Dataset,
+    *,
+    rounds: int,
+    calls: int = _EPOCHS,
+    seed: int = 0,
 ) -> dict[str, list[float]]:
     """Times one epoch of training of each recipe, validation included.
 
     Args:
         recipes: The recipes, of different names.
         dataset: The data.
-        rounds: How often each is timed; each time is that of the quickest of three epochs.
+        rounds: How often each is timed.
+        calls: Each time is that of the quickest of so many epochs.
         seed: Seed of the networks.
 
     Returns:
         Name -> seconds, one a round.
     """
     claim_cores()
-    tasks = {recipe.name: _epoch(recipe, dataset, rounds, seed) for recipe in recipes}
-    return interleaved(tasks, rounds=rounds, calls=_EPOCHS)
+    epochs = calls * rounds + 1
+    tasks = {recipe.name: _epoch(recipe, dataset, epochs, seed) for recipe in recipes}
+    return interleaved(tasks, rounds=rounds, calls=calls)
 
 
 def prediction_seconds(
     recipes: Sequence[Recipe], dataset: Dataset, *, rounds: int
 ) -> dict[str, list[float]]:
-    """Times one prediction of all test rows by each recipe's network, dropout at rest.
+    """Times one prediction of all test rows by each recipe's network, dropout at rest or in draws.
 
     Args:
-        recipes: The recipes, of different names.
+        recipes: The recipes, of different names; one that asks for several draws is timed with them.
         dataset: The data, with test rows.
         rounds: How often each is timed; each time is the least of ten calls.
 
@@ -101,6 +108,8 @@ def prediction_seconds(
         function, given = _prediction(recipe, dataset)
         compiled = jax.jit(function, compiler_options=compiler_options())
         tasks[recipe.name] = functools.partial(_done, compiled, given)
+        if recipe.prediction.draws > 1:
+            tasks[recipe.name] = _draws(recipe, dataset, given[2], recipe.prediction.draws)
     return interleaved(tasks, rounds=rounds, calls=_CALLS)
 
 
@@ -120,8 +129,7 @@ def draw_seconds(
     """
     claim_cores()
     function, given = _prediction(recipe, dataset)
-    network, rows = _resting(recipe, dataset), given[2]
-    classifier = keras.Sequential([keras.Input(rows.shape[1:]), network, keras.layers.Softmax()])
+    network = _resting(recipe, dataset)
     once = jax.jit(function, compiler_options=compiler_options())
     drawn = jax.jit(_drawing(network), compiler_options=compiler_options())
 
@@ -136,7 +144,7 @@ def draw_seconds(
     tasks: dict[str, Callable[[], object]] = {
         "once": functools.partial(_done, once, given),
         "loop": loop,
-        "compiled": lambda: predict_draws(classifier, np.asarray(rows), draws=draws),
+        "compiled": _draws(recipe, dataset, given[2], draws),
     }
     return interleaved(tasks, rounds=rounds)
 
@@ -156,8 +164,8 @@ def prediction_program(recipe: Recipe, dataset: Dataset) -> str:
     return hashlib.sha256(re.sub(r"module @\S+", "module", text).encode()).hexdigest()[:16]
 
 
-def _epoch(recipe: Recipe, dataset: Dataset, rounds: int, seed: int) -> Callable[[], object]:
-    """Compiles a recipe's training, and gives what trains one more epoch of it."""
+def _epoch(recipe: Recipe, dataset: Dataset, epochs: int, seed: int) -> Callable[[], object]:
+    """Compiles a recipe's training of so many epochs or more, and gives what trains one of them."""
     x = dataset.x.reshape(dataset.n, -1)
     training = recipe.training
     train, validation = split(
@@ -173,7 +181,7 @@ def _epoch(recipe: Recipe, dataset: Dataset, rounds: int, seed: int) -> Callable
         return compile_network(_network(recipe, dataset), recipe, train_rows=len(train))
 
     # So long that schedules go on, and without patience, so that no round finds it stopped.
-    run = Run(epochs=max(training.epochs, _EPOCHS * rounds + 2), batch_size=training.batch_size)
+    run = Run(epochs=max(training.epochs, epochs + 1), batch_size=training.batch_size)
     shared = shared_arrays(x, dataset.y)
     example = jax.tree.map(lambda a: a[:1], tuple(shared))
     model = build_member(build, seed, example)
@@ -211,6 +219,12 @@ def _prediction(recipe: Recipe, dataset: Dataset) -> tuple[Callable[..., Any], t
         return jax.nn.softmax(logits)
 
     return predict, (trainable, state, jax.numpy.asarray(x))
+
+
+def _draws(recipe: Recipe, dataset: Dataset, rows: Any, draws: int) -> Callable[[], object]:
+    network: Any = _resting(recipe, dataset)
+    classifier = keras.Sequential([keras.Input(rows.shape[1:]), network, keras.layers.Softmax()])
+    return lambda: predict_draws(classifier, np.asarray(rows), draws=draws)
 
 
 def _drawing(network: Any) -> Callable[..., Any]:

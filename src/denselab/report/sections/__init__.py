@@ -12,6 +12,7 @@ from denselab.report.sections.cost import cost
 from denselab.report.sections.curves import curves
 from denselab.report.sections.provenance import provenance
 from denselab.report.sections.recipes import recipes
+from denselab.report.sections.secondary import secondary
 from denselab.report.sections.seeds import seeds
 from denselab.report.sections.tuning import tuning
 from denselab.report.sections.uncertainty import uncertainty
@@ -22,6 +23,7 @@ SectionMaker: TypeAlias = Callable[[Evidence], Section | None]
 
 SECTIONS: tuple[SectionMaker, ...] = (
     contrasts,
+    secondary,
     seeds,
     curves,
     cost,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from denselab.report.answer import LABELS
 from denselab.report.contents import Figure, Section
 from denselab.report.evidence import Evidence
-from denselab.report.marks import FAINT, INK, axis, data
+from denselab.report.marks import CONTRAST_NAMES, FAINT, INK, axis, contrast_label, data
 from denselab.report.tables import Cell, Column, Table, clean
 from denselab.study.statistics import (
     ContrastVerdict,
@@ -30,8 +30,6 @@ _LOOK = {
     "undecided": ("#7d8590", "circle"),
     "none": ("#7d8590", "diamond"),
 }
-_AGAINST = " \u2212 "
-_NAMES = f"[split(datum.label, '{_AGAINST}')[0], '\u2212 ' + split(datum.label, '{_AGAINST}')[1]]"
 """Two lines: a narrow page has no room for two names on one."""
 
 
@@ -76,9 +74,11 @@ def _forest(evidence: Evidence, verdicts: Verdicts) -> "altair.TopLevelMixin":
     import altair as alt
 
     unit = verdicts.question.measure.unit
-    order = [_label(one) for one in verdicts.contrasts]
+    order = [contrast_label(one.arm, one.against) for one in verdicts.contrasts]
     rows = [_row(one, unit) for one in verdicts.contrasts if one.n]
-    names = alt.Axis(title=None, ticks=False, domain=False, labelExpr=_NAMES, labelLimit=200)
+    names = alt.Axis(
+        title=None, ticks=False, domain=False, labelExpr=CONTRAST_NAMES, labelLimit=200
+    )
     y = alt.Y("contrast:N", sort=order, axis=names, scale=alt.Scale(paddingInner=0.3))
     what = f"difference in {verdicts.question.measure.name}{f', {unit}' if unit else ''}"
     better = "higher" if verdicts.question.measure.higher_is_better else "lower"
@@ -130,7 +130,7 @@ def _tooltip() -> list[Any]:
 def _row(one: ContrastVerdict, unit: str) -> dict[str, Any]:
     shown = "" if one.verdict == "none" else f", {LABELS[one.verdict]}"
     return {
-        "contrast": _label(one),
+        "contrast": contrast_label(one.arm, one.against),
         "verdict": LABELS[one.verdict],
         "difference": float(one.difference),
         "low": float(one.interval.low),
@@ -138,10 +138,6 @@ def _row(one: ContrastVerdict, unit: str) -> dict[str, Any]:
         "n": one.n,
         "words": f"{amount(one.difference, unit)}{shown}",
     }
-
-
-def _label(one: ContrastVerdict) -> str:
-    return f"{clean(one.arm)}{_AGAINST}{clean(one.against)}"
 
 
 def _differences(evidence: Evidence, verdicts: Verdicts) -> Iterator[dict[str, Any]]:
@@ -154,7 +150,7 @@ def _differences(evidence: Evidence, verdicts: Verdicts) -> Iterator[dict[str, A
         values = pair_up(arm, against).differences
         for seed, value in zip(seeds, values, strict=True):
             yield {
-                "contrast": _label(one),
+                "contrast": contrast_label(one.arm, one.against),
                 "seed": seed,
                 "difference": measure.scale * float(value),
             }
@@ -163,10 +159,10 @@ def _differences(evidence: Evidence, verdicts: Verdicts) -> Iterator[dict[str, A
 def _wrong_figure(verdicts: Verdicts) -> Figure:
     import altair as alt
 
-    order = [_label(one) for one in verdicts.contrasts]
+    order = [contrast_label(one.arm, one.against) for one in verdicts.contrasts]
     rows = [
         {
-            "contrast": _label(one),
+            "contrast": contrast_label(one.arm, one.against),
             "share": 100 * one.wrong.unpaired.share,
             "low": 100 * one.wrong.unpaired.low,
             "high": 100 * one.wrong.unpaired.high,
@@ -175,7 +171,9 @@ def _wrong_figure(verdicts: Verdicts) -> Figure:
         for one in verdicts.contrasts
         if one.wrong is not None
     ]
-    names = alt.Axis(title=None, ticks=False, domain=False, labelExpr=_NAMES, labelLimit=200)
+    names = alt.Axis(
+        title=None, ticks=False, domain=False, labelExpr=CONTRAST_NAMES, labelLimit=200
+    )
     y = alt.Y("contrast:N", sort=order, axis=names, scale=alt.Scale(paddingInner=0.5))
     title = "wrong picks, of 100 single-seed comparisons"
     x = alt.X("share:Q", axis=axis(title), scale=alt.Scale(domain=[0, 100]))
