@@ -1,9 +1,12 @@
 import json
+import os
 
 import pytest
 
+from denselab.cli.estimate import time_span
 from denselab.cli.options import DataOptions
 from denselab.cli.plan import data_shape, plan, plan_text
+from denselab.cli.progress import duration
 from denselab.data import hold_out_test, load, split
 from denselab.recipes import ladder, load_recipe, steps
 
@@ -65,3 +68,27 @@ def test_one_training_is_spoken_of_in_the_singular():
     text = plan_text("cifar10", CIFAR10, ladder("published")[:1], (4,))
 
     assert "1 training (seed 4) in 1 program\n" in text
+
+
+def test_the_time_grows_with_seeds_rates_and_epochs_and_compiling_with_programs():
+    plain, other = (load_recipe("plain", settings=[f"training.epochs={n}"]) for n in (10, 1000))
+    known = {"rows": 1000, "sizes": (64, 10), "members": 2, "rates": 0}
+
+    def low(*recipes, **changed):
+        return time_span(recipes, **{**known, **changed}).low
+
+    assert low(other) > 10 * low(plain)
+    cores = os.cpu_count()
+    each = low(other, members=cores)
+    assert low(other, members=4 * cores) == pytest.approx(4 * each, rel=0.05)
+    assert low(other, members=cores, rates=3 * cores) == pytest.approx(4 * each, rel=0.05)
+    assert low(other, members=1) == low(other, members=cores)  # The other cores have nothing to do.
+    shared = load_recipe("mc_dropout", settings=["training.epochs=10"])
+    assert low(shared) == 0.0
+
+
+def test_a_dry_run_says_how_long_it_would_take(denselab):
+    text = denselab("compare", "--dry-run").out
+    span = json.loads(denselab("compare", "--dry-run", "--json").out)["estimated_seconds"]
+    assert 0 < span["low"] < span["high"]
+    assert f"about {duration(span['low'])} to {duration(span['high'])} on this machine" in text

@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from denselab.cli.estimate import TimeSpan, time_span
 from denselab.cli.options import DataOptions
+from denselab.cli.progress import duration
 from denselab.cli.selection import selected_data
 from denselab.cli.table import aligned
 from denselab.recipes import (
@@ -93,6 +95,7 @@ def plan(
         "seeds": list(seeds),
         "tuning_rates": rates,
         "programs": programs(recipes),
+        "estimated_seconds": _span(shape, recipes, seeds, rates)._asdict(),
         "recipes": [_recipe_plan(recipe, shape) for recipe in recipes],
     }
 
@@ -124,10 +127,23 @@ def plan_text(
             [f"before them {trained * rates:,} to choose among {rates} learning rates each"]
             * (rates > 0)
         ),
+        _time_words(_span(shape, recipes, seeds, rates)),
     ]
     for recipe in recipes:
         lines += ["", *_recipe_lines(recipe, shape)]
     return "\n".join(lines)
+
+
+def _span(shape: Shape, recipes: Sequence[Recipe], seeds: Sequence[int], rates: int) -> TimeSpan:
+    sizes = shape.features, shape.classes
+    return time_span(recipes, rows=shape.rows, sizes=sizes, members=len(seeds), rates=rates)
+
+
+def _time_words(span: TimeSpan) -> str:
+    return (
+        f"about {duration(span.low)} to {duration(span.high)} on this machine, less where trainings stop early "
+        "(worked out from multiply-adds; denselab compare --budget measures it)"
+    )
 
 
 def _calibrating(shape: Shape) -> str:
