@@ -77,7 +77,7 @@ def test_the_time_grows_with_seeds_rates_and_epochs_and_compiling_with_programs(
     def low(*recipes, **changed):
         return time_span(recipes, **{**known, **changed}).low
 
-    assert low(other) > 10 * low(plain)
+    assert low(other) > 5 * low(plain)  # A hundred times the epochs, and compiled once as well.
     cores = os.cpu_count()
     once, twice = (low(other, members=n * cores) for n in (1, 2))
     assert low(other, members=4 * cores) - once == pytest.approx(3 * (twice - once))
