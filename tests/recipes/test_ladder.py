@@ -12,6 +12,7 @@ RUNGS = ("plain", "batch_norm", "self_normalizing", "alpha_dropout", "mc_dropout
 
 PLAIN = {
     "weights_from": None,
+    "starts_from": None,
     "network": {
         "depth": 20,
         "width": 100,
@@ -126,8 +127,16 @@ def test_the_ladder_has_six_rungs_in_order(preset):
 def test_every_file_of_the_ladder_is_a_rung_with_a_title(preset):
     folder = files("denselab.recipes") / "ladder" / preset
     stems = {file.name.removesuffix(".toml") for file in folder.iterdir()}
-    assert stems == set(RUNGS)
+    assert stems == {*RUNGS, "one_cycle_warm"}
     assert all(rung.title for rung in ladder(preset))
+
+
+@pytest.mark.parametrize("preset", ["published", "tuned"])
+def test_the_warm_1cycle_arm_differs_from_the_rung_in_its_start_alone(preset):
+    warm, cold = (load_recipe(name, preset=preset) for name in ("one_cycle_warm", "one_cycle"))
+    changed = {field for field, _, _ in differences(warm, cold)}
+    assert changed - {"name", "title", "extends"} == {"starts_from"}
+    assert warm.starts_from == "alpha_dropout"
 
 
 @pytest.mark.parametrize("preset", ["published", "tuned"])

@@ -3,7 +3,14 @@
 import pytest
 
 from denselab.errors import UsageError
-from denselab.recipes import apply_settings, ladder, load_recipe, programs, weights_source
+from denselab.recipes import (
+    apply_settings,
+    ladder,
+    load_recipe,
+    programs,
+    start_source,
+    weights_source,
+)
 
 PLAIN = load_recipe("plain")
 
@@ -85,3 +92,31 @@ def test_weights_that_do_not_fit_are_refused(setting):
 def test_another_dropout_can_use_the_same_weights():
     changed = apply_settings(load_recipe("mc_dropout"), ["network.dropout.rate=0.3"])
     assert weights_source(changed, ladder()).name == "alpha_dropout"
+
+
+def test_a_warm_start_takes_the_weights_that_fit():
+    warm = load_recipe("one_cycle_warm")
+    assert start_source(warm, ladder()).name == "alpha_dropout"
+    assert weights_source(warm, ladder()) == warm  # It trains weights of its own.
+    assert start_source(load_recipe("one_cycle"), ladder()) is None
+
+
+def test_a_warm_start_that_would_validate_on_trained_rows_is_refused():
+    warm = apply_settings(load_recipe("one_cycle_warm"), ["training.validation_fraction=0.2"])
+    with pytest.raises(UsageError, match="validate on rows it was trained on; make them equal"):
+        start_source(warm, ladder())
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [("starts_from=plain", "the weights do not fit"), ("starts_from=mc_dropout", "name that one")],
+)
+def test_a_warm_start_from_weights_that_do_not_fit_or_are_borrowed_is_refused(setting, message):
+    changed = apply_settings(load_recipe("one_cycle_warm"), [setting, "network.activation=selu"])
+    with pytest.raises(UsageError, match=message):
+        start_source(changed, ladder())
+
+
+def test_a_recipe_cannot_both_share_weights_and_start_from_others():
+    with pytest.raises(UsageError, match=r"starts_from.*trains nothing; set one"):
+        apply_settings(load_recipe("mc_dropout"), ["starts_from=alpha_dropout"])

@@ -130,3 +130,10 @@ def test_the_name_of_data_cannot_lead_out_of_the_folder_of_studies(plan, data, b
     assert folder.parent.as_posix() == "studies"
     assert folder.name.startswith(begins)
     assert folder.name[len(begins) :] == plan_hash(plan)[:10]
+
+
+def test_a_warm_start_is_trained_after_its_source_which_is_added(find, dataset):
+    recipes, added = with_sources([find("one_cycle_warm")], find)
+    assert added == ("alpha_dropout",)
+    plan = plan_study(recipes[::-1], dataset, seeds=[0], preset="published")
+    assert [recipe.name for recipe in training_order(plan)] == ["alpha_dropout", "one_cycle_warm"]

@@ -206,3 +206,22 @@ def test_a_fresh_process_trains_one_member_on_each_core():
         env={"KERAS_BACKEND": "jax", "PATH": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
     assert run.stdout.split() == [str(max(2, os.cpu_count() or 1)), "()"]
+
+
+def test_a_warm_start_goes_on_from_the_weights_of_its_own_seed(digits, recipes, results):
+    still = ["optimizer.learning_rate=1e-12", "training.epochs=1"]
+    warm = load_recipe("one_cycle_warm", preset="tuned", settings=[*SMALL, *still])
+    source = results["alpha_dropout"]
+
+    moved = train_recipe(warm, digits, seeds=[0, 1], source=source)
+
+    for trial, began in zip(moved.trials, source.trials, strict=True):
+        for name, value in began.weights.items():
+            np.testing.assert_allclose(trial.weights[name], value, atol=1e-6)
+        assert len(trial.trace["loss"]) == 1  # It trained.
+
+
+def test_a_warm_start_without_its_source_is_refused(digits):
+    warm = load_recipe("one_cycle_warm", preset="tuned", settings=SMALL)
+    with pytest.raises(UsageError, match="alpha_dropout; give its result as source"):
+        train_recipe(warm, digits, seeds=[0])

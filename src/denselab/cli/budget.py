@@ -322,7 +322,7 @@ def _measured(recipe: Recipe, dataset: Dataset, machine: _Machine) -> Cost:
 
     typer.echo(f"{recipe.name}: measuring what it costs", err=True)
     part = _part(recipe, dataset)
-    short = apply_settings(recipe, {"training.epochs": _EPOCHS})
+    short = apply_settings(recipe, {"training.epochs": _EPOCHS, "starts_from": None})
     began = time.perf_counter()
     result = train_recipe(short, part, seeds=range(machine.members))
     whole = time.perf_counter() - began

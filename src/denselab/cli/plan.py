@@ -193,9 +193,10 @@ def _training_words(recipe: Recipe, shape: Shape) -> str:
     if recipe.weights_from is not None:
         return f"nothing is trained: the weights are those of {recipe.weights_from}"
     training, optimizer = recipe.training, recipe.optimizer
+    begins = "" if recipe.starts_from is None else f"from the weights of {recipe.starts_from}: "
     full, last, total = steps(recipe, _train_rows(recipe, shape))
     return (
-        f"{optimizer.name} at {optimizer.learning_rate:g}, {recipe.schedule.kind} schedule; "
+        f"{begins}{optimizer.name} at {optimizer.learning_rate:g}, {recipe.schedule.kind} schedule; "
         f"{_train_rows(recipe, shape):,} rows in batches of {training.batch_size}: "
         f"{full + (last > 0):,} steps an epoch, {'at most ' if training.early_stopping else ''}"
         f"{total:,} in {training.epochs} epochs"

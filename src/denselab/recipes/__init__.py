@@ -23,7 +23,7 @@ from denselab.recipes.recipe import (
     Training,
     fields,
 )
-from denselab.recipes.sharing import programs, weights_source
+from denselab.recipes.sharing import programs, start_source, weights_source
 from denselab.recipes.size import (
     LayerRow,
     OneCycleSteps,
@@ -67,6 +67,7 @@ __all__ = [
     "programs",
     "read_axis",
     "resolved",
+    "start_source",
     "steps",
     "to_toml",
     "vary",

@@ -20,6 +20,9 @@ __all__ = ["Preset", "ladder", "load_recipe", "names"]
 Preset: TypeAlias = Literal["published", "tuned"]
 """published: the values of the original exercise; tuned: the fair comparison."""
 
+_EXTRAS = ("one_cycle_warm",)
+"""Recipes beside the ladder that are loaded by name like its rungs."""
+
 _RUNGS = ("plain", "batch_norm", "self_normalizing", "alpha_dropout", "mc_dropout", "one_cycle")
 
 
@@ -145,11 +148,11 @@ def _locate(reference: str | PathLike[str], preset: Preset, folder: Path, asked:
         path = folder / expanduser(text)
         return _Place(str(path), path, preset, asked)
     before, slash, rung = text.rpartition("/")
-    if rung in _RUNGS and (before in get_args(Preset) or not slash):
+    if rung in (*_RUNGS, *_EXTRAS) and (before in get_args(Preset) or not slash):
         chosen = _check_preset(before) if slash else preset
         file = files("denselab.recipes") / "ladder" / chosen / f"{rung}.toml"
         return _Place(f"{chosen}/{rung}", file, chosen, asked)
-    meant = suggest(rung, _RUNGS)
+    meant = suggest(rung, (*_RUNGS, *_EXTRAS))
     hint = f"did you mean {meant}?" if meant else f"there are {', '.join(_RUNGS)}"
     raise UsageError(
         f"{asked}{text[:60]!r} is no recipe of the ladder; {hint} (a recipe file ends in .toml)"

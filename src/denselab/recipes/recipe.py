@@ -293,6 +293,11 @@ class Recipe(Table):
         pattern=_NAME,
         description="Name of the recipe whose trained weights are shared; nothing is trained.",
     )
+    starts_from: Annotated[str | None, NONE] = Field(
+        default=None,
+        pattern=_NAME,
+        description="Name of the recipe whose trained weights the training starts from, seed by seed.",
+    )
     network: Network = Field(default=Network(), description="The network.")
     preprocessing: Preprocessing = Field(
         default=Preprocessing(), description="What happens to the data first."
@@ -302,12 +307,22 @@ class Recipe(Table):
     training: Training = Field(default=Training(), description="How long, and on which rows.")
     prediction: Prediction = Field(default=Prediction(), description="How it predicts.")
 
+    @property
+    def source(self) -> str | None:
+        """Name of the recipe that must be trained before this one, if any."""
+        return self.weights_from or self.starts_from
+
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         if not self.title.isprintable():
             raise problem(self, "title", "must be one line without control characters")
-        if self.weights_from == self.name:
-            raise problem(self, "weights_from", "must name another recipe than itself")
+        for field in ("weights_from", "starts_from"):
+            if getattr(self, field) == self.name:
+                raise problem(self, field, "must name another recipe than itself")
+        if self.weights_from is not None and self.starts_from is not None:
+            raise problem(
+                self, "starts_from", "stands beside weights_from, which trains nothing; set one"
+            )
         if self.prediction.draws > 1 and self.network.dropout.kind == "none":
             raise problem(
                 self,

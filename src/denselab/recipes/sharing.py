@@ -6,7 +6,7 @@ from denselab.errors import UsageError
 from denselab.recipes.changes import differences
 from denselab.recipes.recipe import Recipe
 
-__all__ = ["programs", "weights_source"]
+__all__ = ["programs", "start_source", "weights_source"]
 
 _WEIGHTS_DEPEND_ON = ("network.", "preprocessing.")
 _BUT_NOT_ON = ("network.dropout.", "network.l1")
@@ -55,19 +55,53 @@ def weights_source(recipe: Recipe, recipes: Sequence[Recipe]) -> Recipe:
     """
     if recipe.weights_from is None:
         return recipe
-    where = f"recipe {recipe.name}: weights_from = {recipe.weights_from}"
-    source = next((other for other in recipes if other.name == recipe.weights_from), None)
+    return _fitting(recipe, "weights_from", recipe.weights_from, recipes)
+
+
+def start_source(recipe: Recipe, recipes: Sequence[Recipe]) -> Recipe | None:
+    """Finds the recipe whose trained weights the training of another one starts from.
+
+    Args:
+        recipe: The recipe that is trained further.
+        recipes: What is trained; names in it are unique.
+
+    Returns:
+        The recipe named by `starts_from`; None where that is none.
+
+    Raises:
+        UsageError: As `weights_source`, and if the two hold out other rows for validation, so that one would
+            validate on rows that its weights were trained on.
+
+    Example:
+        >>> from denselab.recipes import ladder, load_recipe
+        >>> start_source(load_recipe("one_cycle_warm"), ladder("published")).name
+        'alpha_dropout'
+    """
+    if recipe.starts_from is None:
+        return None
+    source = _fitting(recipe, "starts_from", recipe.starts_from, recipes)
+    for field in ("validation_fraction", "stratified"):
+        theirs, ours = getattr(source.training, field), getattr(recipe.training, field)
+        if theirs != ours:
+            raise UsageError(
+                f"recipe {recipe.name}: starts_from = {source.name}: training.{field} is {theirs} there and "
+                f"{ours} here, so it would validate on rows it was trained on; make them equal"
+            )
+    return source
+
+
+def _fitting(recipe: Recipe, field: str, name: str, recipes: Sequence[Recipe]) -> Recipe:
+    where = f"recipe {recipe.name}: {field} = {name}"
+    source = next((other for other in recipes if other.name == name), None)
     if source is None:
         listed = ", ".join(other.name for other in recipes)
-        raise UsageError(f"{where}: not among the recipes ({listed}); add {recipe.weights_from}")
-    if source.weights_from is not None:
-        raise UsageError(
-            f"{where}: takes its own weights from {source.weights_from}; name that one"
-        )
-    for field, theirs, ours in differences(recipe, source):
-        if field.startswith(_WEIGHTS_DEPEND_ON) and not field.startswith(_BUT_NOT_ON):
+        raise UsageError(f"{where}: not among the recipes ({listed}); add {name}")
+    if source.source is not None:
+        raise UsageError(f"{where}: takes its own weights from {source.source}; name that one")
+    for path, theirs, ours in differences(recipe, source):
+        if path.startswith(_WEIGHTS_DEPEND_ON) and not path.startswith(_BUT_NOT_ON):
             raise UsageError(
-                f"{where}: {field} is {theirs} there and {ours} here, so the weights do not fit; "
+                f"{where}: {path} is {theirs} there and {ours} here, so the weights do not fit; "
                 "make them equal"
             )
     return source

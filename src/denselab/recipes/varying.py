@@ -13,7 +13,7 @@ from denselab.recipes.table import Choice, Table
 
 __all__ = ["Axis", "Crossing", "Variation", "read_axis", "vary"]
 
-_NO_AXES = ("name", "title", "extends", "weights_from")
+_NO_AXES = ("name", "title", "extends", "weights_from", "starts_from")
 """Fields that say what a recipe is called and where it comes from."""
 
 _MOST_ARMS = 64

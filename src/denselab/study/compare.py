@@ -13,7 +13,7 @@ import numpy as np
 
 from denselab.data import Dataset
 from denselab.errors import InterruptedTrainingError, UsageError
-from denselab.recipes import Recipe, parameter_count, weights_source
+from denselab.recipes import Recipe, parameter_count, start_source, weights_source
 from denselab.study.arms import missing_seeds, recipes_of
 from denselab.study.checkpoints import MemberCheckpoints, MemberName, forget_done
 from denselab.study.hashing import settings_hash
@@ -216,10 +216,11 @@ def _train(recipe: Recipe, seeds: Sequence[int], work: _Work) -> "RecipeResult":
 
 
 def _source(recipe: Recipe, seeds: Sequence[int], work: _Work) -> "RecipeResult | None":
-    """Takes the result whose weights a recipe shares out of the store, where it is for sure."""
-    if recipe.weights_from is None:
+    """Takes the result whose weights a recipe needs out of the store, where it is for sure."""
+    if recipe.source is None:
         return None
-    source = weights_source(recipe, recipes_of(work.store.study))
+    recipes = recipes_of(work.store.study)
+    source = start_source(recipe, recipes) or weights_source(recipe, recipes)
     trials = trials_of(source, work.store.study.trials)
     wanted = [trials[seed] for seed in seeds]
     return restored(source, wanted, study=work.store.study, dataset=work.dataset)

@@ -8,7 +8,7 @@ from pathlib import Path
 from denselab.data import Dataset
 from denselab.errors import UsageError
 from denselab.randomness import check_seed
-from denselab.recipes import Recipe, weights_source
+from denselab.recipes import Recipe, start_source, weights_source
 from denselab.study.hashing import hashed, settings_hash
 from denselab.study.tuning import Tuning
 
@@ -75,6 +75,7 @@ class Plan:
         _check_names(self.names)
         for recipe in self.recipes:
             weights_source(recipe, self.recipes)
+            start_source(recipe, self.recipes)
         _check_seeds(self.seeds)
 
 
@@ -115,7 +116,7 @@ def plan_study(
 def with_sources(
     recipes: Sequence[Recipe], find: Callable[[str], Recipe]
 ) -> tuple[tuple[Recipe, ...], tuple[str, ...]]:
-    """Adds the recipes whose weights others take, where they were not asked for.
+    """Adds the recipes whose weights others take or start from, where they were not asked for.
 
     Args:
         recipes: What was asked for.
@@ -138,16 +139,16 @@ def with_sources(
     complete: list[Recipe] = []
     added: list[str] = []
     for recipe in recipes:
-        if recipe.weights_from is not None and recipe.weights_from not in known:
-            complete.append(find(recipe.weights_from))
-            added.append(recipe.weights_from)
-            known.add(recipe.weights_from)
+        if recipe.source is not None and recipe.source not in known:
+            complete.append(find(recipe.source))
+            added.append(recipe.source)
+            known.add(recipe.source)
         complete.append(recipe)
     return tuple(complete), tuple(added)
 
 
 def training_order(plan: Plan) -> tuple[Recipe, ...]:
-    """Orders recipes so that each one comes after the one it takes its weights from.
+    """Orders recipes so that each one comes after the one whose weights it takes or starts from.
 
     Args:
         plan: The plan.
@@ -163,7 +164,7 @@ def training_order(plan: Plan) -> tuple[Recipe, ...]:
     """
     ordered: dict[str, Recipe] = {}
     for recipe in plan.recipes:
-        source = weights_source(recipe, plan.recipes)
+        source = start_source(recipe, plan.recipes) or weights_source(recipe, plan.recipes)
         ordered.setdefault(source.name, source)
         ordered.setdefault(recipe.name, recipe)
     return tuple(ordered.values())

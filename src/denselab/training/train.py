@@ -52,7 +52,8 @@ def train_recipe(
         recipe: What to train.
         dataset: Classification data with a test set.
         seeds: One whole number a member; decides split, weights, order of rows, dropout and draws.
-        source: The result of the recipe that `recipe.weights_from` names; nothing is trained then.
+        source: The result of the recipe that `recipe.weights_from` names, and nothing is trained, or of the one
+            that `recipe.starts_from` names, and each seed goes on from its weights there.
         on_trial: Called with each trial as soon as it is done and scored.
         **following: `on_progress` and `checkpoints`, see `Following`.
 
@@ -76,9 +77,10 @@ def train_recipe(
     claim_cores()  # before the first model is built, which starts JAX
     splits = _splits(recipe, dataset, seeds)
     report = Reporting(on_trial, **following)
-    if source is not None:
+    if source is not None and recipe.weights_from is not None:
         return _share(recipe, dataset, splits, source=source, report=report)
-    return _train(recipe, dataset, splits, seeds=seeds, report=report)
+    further = {} if source is None else {"initial_weights": _weights(recipe, source)}
+    return _train(recipe, dataset, splits, seeds=seeds, report=report, further=further)
 
 
 def train_rates(
@@ -92,8 +94,8 @@ def train_rates(
 ) -> None:
     """Trains one recipe with several learning rates, side by side in one program.
 
-    All members have the same seed, and so the same split, first weights and order. No test row is
-    looked at.
+    All members have the same seed, and so the same split, first weights and order; they start from
+    fresh weights even where the recipe `starts_from` another. No test row is looked at.
 
     Args:
         recipe: What to train; its own learning rate does not count.
@@ -138,7 +140,7 @@ def train_rates(
         _splits(recipe, unseen, seeds),
         seeds=seeds,
         report=Reporting(on_place=lambda place, t: on_trial(places[place], t), **following),
-        scalars={_rate_path(recipe): list(rates)},
+        further={"scalars": {_rate_path(recipe): list(rates)}},
     )
 
 
@@ -185,7 +187,7 @@ def _train(
     *,
     seeds: Sequence[int],
     report: Reporting,
-    scalars: Mapping[str, Sequence[float]] | None = None,
+    further: Mapping[str, Any],
 ) -> RecipeResult:
     x = dataset.x.reshape(dataset.n, -1)
     standard = recipe.preprocessing.scaling == "standard"
@@ -213,13 +215,20 @@ def _train(
         splits=splits,
         standardizations=standardizations,
         **_run_options(recipe),
-        scalars=scalars,
+        **further,
         on_member=done,
         on_progress=progress,
         **checkpoint_options(report.checkpoints),
     )
     ordered = tuple(trials[place] for place in range(len(seeds)))
     return RecipeResult(recipe, dataset, ordered, population.compile_seconds, population.notes)
+
+
+def _weights(recipe: Recipe, source: RecipeResult) -> list[tuple[Any, Any]]:
+    """Takes the weights that each seed's training starts from."""
+    scorer = _Scorer(recipe, source.dataset)
+    members = map(scorer.member, source.trials)
+    return [(member.trainable, member.non_trainable) for member in members]
 
 
 def _share(
@@ -379,8 +388,8 @@ def _check(recipe: Recipe, dataset: Dataset, source: RecipeResult | None) -> Non
         raise UsageError(
             f"{dataset.name} has no test set; call denselab.data.hold_out_test on it first"
         )
-    if (recipe.weights_from is None) != (source is None):
-        wanted = recipe.weights_from or "no other recipe"
+    if (recipe.source is None) != (source is None):
+        wanted = recipe.source or "no other recipe"
         raise UsageError(
             f"recipe {recipe.name} takes its weights from {wanted}; give its result as source"
         )

@@ -31,6 +31,7 @@ region = 0.5
 def test_every_claim_that_comes_along_is_whole(name):
     claim = load_claim(name)
     used = {arm for part in claim.parts for arm in part.arms()}
+    used |= {recipe.source for recipe in claim.arms.values() if recipe.source}
 
     assert claim.name == name
     assert claim.statement

@@ -144,13 +144,14 @@ def plan_claims(
 def _sources_first(claim: Claim) -> list[str]:
     """Orders the arms of a claim so that each comes after the one whose weights it takes."""
     for name, recipe in claim.arms.items():
-        source = recipe.weights_from
+        source = recipe.source
         if source is not None and source not in claim.arms:
+            field = "weights_from" if recipe.weights_from else "starts_from"
             raise UsageError(
-                f"{claim.file}: arms.{name}: weights_from = {source}: no arm of the claim; there "
+                f"{claim.file}: arms.{name}: {field} = {source}: no arm of the claim; there "
                 f"are {', '.join(claim.arms)}"
             )
-    return sorted(claim.arms, key=lambda name: claim.arms[name].weights_from is not None)
+    return sorted(claim.arms, key=lambda name: claim.arms[name].source is not None)
 
 
 def _renamed(
@@ -161,9 +162,10 @@ def _renamed(
 ) -> Recipe:
     """Gives an arm the name that its settings have in the study, whatever the claim calls it."""
     recipe = claim.arms[arm]
-    if recipe.weights_from is not None:
-        source = places[claim.name, recipe.weights_from].recipe
-        recipe = recipe.model_copy(update={"weights_from": source})
+    for field in ("weights_from", "starts_from"):
+        named = getattr(recipe, field)
+        if named is not None:
+            recipe = recipe.model_copy(update={field: places[claim.name, named].recipe})
     settings = settings_hash(recipe)
     name = names.setdefault(settings, f"{arm[:50]}-{settings[:6]}")
     return recipe.model_copy(update={"name": name, "title": recipe.title or arm})
