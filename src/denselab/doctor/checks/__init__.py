@@ -1,0 +1,1 @@
+"""The checks, one file a subject; `denselab.doctor.table` walks them all."""

@@ -1,0 +1,387 @@
+"""The layers: what they are, in which order, and how wide."""
+
+from collections.abc import Iterator
+
+from denselab.doctor.check import Card, Found
+from denselab.doctor.facts.layers import DROPOUTS, NORMALIZATIONS, PRODUCTS, UNKNOWN
+from denselab.doctor.facts.network import (
+    activation_after,
+    followers,
+    hidden,
+    next_layers,
+    products,
+)
+from denselab.doctor.facts.setup import Setup
+
+__all__ = ["CHECKS"]
+
+
+@Card(
+    id="input-shape",
+    title="Data of another shape than the network's inputs",
+    group="architecture",
+    rows=(15,),
+    severity="error",
+    threshold="exact",
+    source="Keras raises in fit",
+    labels=("IWS",),
+    why="The first product cannot be computed.",
+    remedy="Give keras.Input the shape of one row, or reshape the rows.",
+)
+def input_shape(setup: Setup) -> Iterator[Found]:
+    for entry in setup.entries:
+        if entry.table is None:
+            continue
+        given = entry.table.shape[1:]
+        if entry.shape is None:
+            first = setup.network.layers[0] if setup.network.connected else None
+            if not given and first is not None and first.kind in PRODUCTS:
+                yield Found(f"{entry.table.name} has shape {entry.table.shape}; rows have no axis")
+        elif not _shapes_fit(given, entry.shape):
+            wanted = ", ".join(map(str, entry.shape))
+            yield Found(
+                f"{entry.table.name} has shape {entry.table.shape}, the input (N, {wanted})"
+            )
+
+
+def _shapes_fit(given: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    """Compares shapes as Keras' models do, which add or drop a last axis of 1."""
+    if len(given) + 1 == len(wanted) and wanted[-1] == 1:
+        given = (*given, 1)
+    elif len(given) == len(wanted) + 1 and given[-1] == 1:
+        given = given[:-1]
+    return len(given) == len(wanted) and all(
+        want is None or size == want for size, want in zip(given, wanted, strict=True)
+    )
+
+
+@Card(
+    id="linear-hidden-layer",
+    title="Hidden layers without activation",
+    group="architecture",
+    rows=(34,),
+    severity="warning",
+    threshold="exact: an activation between two products, unless the layer is a bottleneck",
+    source="NeuraLint, UMLAUT, FL4Deep",
+    labels=("ACH(hid)",),
+    why="Two products in a row are one product: the layer adds weights but no power.",
+    remedy="Give the layer an activation, such as relu.",
+    fix={"network.activation": "relu"},
+)
+def linear_hidden_layer(setup: Setup) -> Iterator[Found]:
+    network = setup.network
+    if not network.connected:
+        return
+    for layer in hidden(network):
+        after = list(next_layers(network, layer))
+        linear = layer.activation == "linear" and after and all(n.kind in PRODUCTS for n in after)
+        if not linear or not layer.kind.startswith("Dense"):
+            continue
+        width, fan_in = layer.units or 0, layer.kernel.fan_in if layer.kernel else 0
+        bottleneck = width < fan_in and all(width < (other.units or 0) for other in after)
+        yield Found(
+            f"layer {layer.name!r} is linear and the next product is {after[0].name!r}",
+            layer.name,
+            severity="note" if bottleneck else None,
+        )
+
+
+@Card(
+    id="activation-twice",
+    title="Two activations in a row",
+    group="architecture",
+    rows=(35,),
+    severity="warning",
+    threshold="exact: one activation a layer",
+    source="NeuraLint DoubleActivation",
+    labels=("LAD", "ACH"),
+    why="The second squashes what the first has squashed: gradients shrink twice.",
+    remedy="Drop one of them.",
+)
+def activation_twice(setup: Setup) -> Iterator[Found]:
+    for layer in setup.network.layers:
+        if layer.activation in (None, "linear", UNKNOWN):
+            continue
+        for follower in followers(setup.network, layer):
+            again = follower.activation not in (None, "linear", UNKNOWN)
+            if again and follower.kind not in PRODUCTS:
+                yield Found(
+                    f"layer {layer.name!r} ends in {layer.activation} and {follower.name!r} "
+                    f"applies {follower.activation}",
+                    follower.name,
+                )
+
+
+@Card(
+    id="softmax-in-hidden-layer",
+    title="Softmax in a hidden layer",
+    group="architecture",
+    rows=(44,),
+    severity="warning",
+    threshold="exact: softmax at the output, or as weights of an attention",
+    source="DeepFD's patches; own",
+    labels=("ACH(hid)",),
+    why="Its outputs share out 1, so wide layers pass hardly any signal on.",
+    remedy="Use relu in hidden layers.",
+    fix={"network.activation": "relu"},
+)
+def softmax_in_hidden_layer(setup: Setup) -> Iterator[Found]:
+    for layer in setup.network.layers:
+        if layer.activation != "softmax":
+            continue
+        for follower in next_layers(setup.network, layer):
+            if follower.kind.startswith("Dense"):
+                yield Found(
+                    f"layer {layer.name!r} passes a softmax to {follower.name!r}", layer.name
+                )
+
+
+@Card(
+    id="deep-saturating-stack",
+    title="Many sigmoid or tanh layers on top of each other",
+    group="architecture",
+    rows=(44,),
+    severity="warning",
+    threshold="fewer than 3 sigmoid layers (own), fewer than 7 tanh layers (own), without normalization; "
+    "a note from 2 sigmoid layers or 4 tanh layers",
+    source="AUTOTRAINER's repair of vanishing gradients",
+    labels=("ACH(hid)",),
+    why="A sigmoid passes at most a quarter of a gradient on, and tanh less than all of it.",
+    remedy="Use relu with He initialization, or SELU, or normalize between the layers.",
+    fix={"network.activation": "relu", "network.kernel_initializer": "he_normal"},
+)
+def deep_saturating_stack(setup: Setup) -> Iterator[Found]:
+    network = setup.network
+    if any(layer.kind in NORMALIZATIONS | {"Add"} for layer in network.layers):
+        return
+    bent = [activation_after(network, layer) for layer in hidden(network)]
+    for name, few, many in (("sigmoid", 2, 3), ("tanh", 4, 7)):
+        count = bent.count(name)
+        if count >= few:
+            yield Found(
+                f"{count} hidden layers have {name}", severity=None if count >= many else "note"
+            )
+
+
+@Card(
+    id="bias-before-batch-norm",
+    title="Biases that BatchNormalization takes away",
+    group="architecture",
+    rows=(40,),
+    severity="note",
+    threshold="exact: use_bias=False before BatchNormalization",
+    source="NeuraLint UselessBias",
+    labels=("WAB",),
+    why="The mean of a batch is subtracted, and the bias with it: weights without effect.",
+    remedy="Say use_bias=False; BatchNormalization has a shift of its own.",
+    fix={"network.hidden_bias": False},
+)
+def bias_before_batch_norm(setup: Setup) -> Iterator[Found]:
+    found = [
+        layer.name
+        for layer in products(setup.network)
+        if layer.use_bias
+        and layer.activation == "linear"
+        and any(n.kind == "BatchNormalization" for n in followers(setup.network, layer))
+    ]
+    if found:
+        yield Found(f"{len(found)} layers with a bias, the first {found[0]!r}", found[0])
+
+
+@Card(
+    id="batch-norm-fixed-in-training",
+    title="BatchNormalization that always uses the statistics of its batch",
+    group="architecture",
+    rows=(63,),
+    severity="error",
+    threshold="exact: no training=True at BatchNormalization",
+    source="own; keras.layers.BatchNormalization",
+    labels=("RCD",),
+    why="A prediction then depends on the other rows of its batch; MC dropout needs only dropout active.",
+    remedy="Call only the dropout layers with training=True, or use denselab.uncertainty.predict_draws.",
+)
+def batch_norm_fixed_in_training(setup: Setup) -> Iterator[Found]:
+    for layer in setup.network.layers:
+        if layer.kind == "BatchNormalization" and layer.training is True:
+            yield Found(f"layer {layer.name!r} is called with training=True", layer.name)
+
+
+@Card(
+    id="dropout-before-batch-norm",
+    title="Dropout directly before BatchNormalization",
+    group="architecture",
+    rows=(42,),
+    severity="warning",
+    threshold="exact: BatchNormalization first",
+    source="NeuraLint; Li et al., 2019, Dropout and batch normalization",
+    labels=("RCD",),
+    why="The variance that it learns in training is not that of prediction, where nothing is dropped.",
+    remedy="Put Dropout after BatchNormalization, or leave it out.",
+)
+def dropout_before_batch_norm(setup: Setup) -> Iterator[Found]:
+    for layer in setup.network.layers:
+        if layer.kind not in DROPOUTS or not layer.rate:
+            continue
+        for follower in followers(setup.network, layer):
+            if follower.kind == "BatchNormalization":
+                yield Found(f"layer {layer.name!r} is followed by {follower.name!r}", layer.name)
+
+
+@Card(
+    id="dropout-too-strong",
+    title="Dropout that leaves too little",
+    group="architecture",
+    rows=(42,),
+    severity="warning",
+    threshold="a rate of at most 0.5 at the input, 0.8 elsewhere; not more than 1 % of the rows without "
+    "any unit left",
+    source="NeuraLint, UMLAUT; Srivastava et al., 2014; last bound own",
+    labels=("RCD", "LCN"),
+    why="Rows or gradients pass with almost nothing in them.",
+    remedy="Drop 0.1 to 0.5 of the units, and of narrow layers none.",
+    fix={"network.dropout.rate": 0.2},
+)
+def dropout_too_strong(setup: Setup) -> Iterator[Found]:
+    network = setup.network
+    for layer in network.layers:
+        if layer.kind not in DROPOUTS or not layer.rate:
+            continue
+        before = network.layers[layer.sources[0]] if layer.sources else None
+        first = before is None or before.kind == "InputLayer"
+        if layer.rate > (0.5 if first else 0.8):
+            yield Found(f"layer {layer.name!r} has rate {layer.rate:.3g}", layer.name)
+            continue
+        units = before.units if before is not None else None
+        while before is not None and units is None and len(before.sources) == 1:
+            before = network.layers[before.sources[0]]
+            units = before.units
+        if units and layer.rate**units > 0.01:
+            yield Found(
+                f"layer {layer.name!r} drops all {units} units of a row with probability "
+                f"{layer.rate**units:.2g}",
+                layer.name,
+            )
+
+
+@Card(
+    id="dropout-at-output",
+    title="Dropout after the last layer",
+    group="architecture",
+    rows=(42,),
+    severity="error",
+    threshold="exact: no dropout behind the last product",
+    source="own",
+    labels=("RCD",),
+    why="It sets outputs to 0 at random: in training the loss compares labels with nothing.",
+    remedy="Put it before the last layer.",
+)
+def dropout_at_output(setup: Setup) -> Iterator[Found]:
+    network = setup.network
+    for output in network.outputs:
+        layer = network.layers[output]
+        while layer.kind == "Activation" and len(layer.sources) == 1:
+            layer = network.layers[layer.sources[0]]
+        if layer.kind in DROPOUTS and layer.rate and products(network):
+            yield Found(f"layer {layer.name!r} drops {layer.rate:.3g} of the outputs", layer.name)
+
+
+@Card(
+    id="one-unit-hidden-layer",
+    title="A hidden layer of one unit",
+    group="architecture",
+    rows=(43,),
+    severity="warning",
+    threshold="exact: 2 units",
+    source="catalogue row 43",
+    labels=("LCN",),
+    why="All that the network knows of a row passes through one number; if a relu dies, nothing does.",
+    remedy="Widen it; 16 or more units are usual.",
+    fix={"network.width": 100},
+)
+def one_unit_hidden_layer(setup: Setup) -> Iterator[Found]:
+    for layer in hidden(setup.network):
+        gate = any(n.kind in ("Multiply", "Dot") for n in followers(setup.network, layer))
+        if layer.kind == "Dense" and layer.units == 1 and not gate:
+            yield Found(f"layer {layer.name!r} has 1 unit", layer.name)
+
+
+@Card(
+    id="narrow-hidden-layer",
+    title="A hidden layer narrower than the output",
+    group="architecture",
+    rows=(43,),
+    severity="note",
+    threshold="as many units as outputs",
+    source="catalogue row 43",
+    labels=("LCN",),
+    why="The outputs cannot vary freely: their rank is at most the width of the layer.",
+    remedy="Widen it, unless it is meant as a bottleneck.",
+)
+def narrow_hidden_layer(setup: Setup) -> Iterator[Found]:
+    outputs = [head.units for head in setup.heads if head.units]
+    for layer in hidden(setup.network):
+        if layer.kind == "Dense" and len(outputs) == 1 and 1 < (layer.units or 0) < outputs[0]:
+            yield Found(
+                f"layer {layer.name!r} has {layer.units} units for {outputs[0]} outputs", layer.name
+            )
+
+
+@Card(
+    id="nothing-trainable",
+    title="A model without trained weights",
+    group="architecture",
+    rows=(47,),
+    severity="error",
+    threshold="exact: one trained variable",
+    source="catalogue row 47; silent in Keras 3",
+    labels=("LRM",),
+    why="fit runs and changes nothing.",
+    remedy="Say layer.trainable = True for what is to be trained, and compile again.",
+)
+def nothing_trainable(setup: Setup) -> Iterator[Found]:
+    network = setup.network
+    frozen = network.trainable is None and not any(
+        layer.trainable for layer in network.layers if layer.weighty
+    )
+    if network.layers and (network.trainable == 0 or frozen):
+        yield Found(f"none of {network.parameters} weights is trained")
+
+
+@Card(
+    id="more-weights-than-rows",
+    title="Far more weights than rows, and nothing that holds them back",
+    group="architecture",
+    rows=(48,),
+    severity="note",
+    threshold="at most 100 weights a row without regularizer, dropout or normalization (own)",
+    source="own",
+    labels=("RAW", "LCN"),
+    why="The network can learn the rows by heart.",
+    remedy="Stop early, drop units, penalize weights, or make it smaller.",
+)
+def more_weights_than_rows(setup: Setup) -> Iterator[Found]:
+    network = setup.network
+    held_back = DROPOUTS | NORMALIZATIONS
+    if any(layer.kind in held_back or layer.regularized for layer in network.layers):
+        return
+    for entry in setup.entries[:1]:
+        if entry.table is not None and network.parameters > 100 * entry.table.rows:
+            yield Found(f"{network.parameters} weights for {entry.table.rows} rows")
+
+
+CHECKS = (
+    input_shape,
+    linear_hidden_layer,
+    activation_twice,
+    softmax_in_hidden_layer,
+    deep_saturating_stack,
+    bias_before_batch_norm,
+    batch_norm_fixed_in_training,
+    dropout_before_batch_norm,
+    dropout_too_strong,
+    dropout_at_output,
+    one_unit_hidden_layer,
+    narrow_hidden_layer,
+    nothing_trainable,
+    more_weights_than_rows,
+)

@@ -1,0 +1,198 @@
+"""How the weights start: not all alike, of the size that the activation asks for."""
+
+from collections.abc import Iterator, Mapping
+from math import log10, sqrt
+
+import numpy as np
+
+from denselab.doctor.check import Card, Found
+from denselab.doctor.facts.heads import Head, target_kind
+from denselab.doctor.facts.layers import NORMALIZATIONS, Layer
+from denselab.doctor.facts.network import Network, activation_after, followers, hidden
+from denselab.doctor.facts.setup import Setup
+
+__all__ = ["CHECKS"]
+
+_CONSTANT = frozenset({"Zeros", "Ones", "Constant"})
+_HE = frozenset({"HeNormal", "HeUniform"})
+_KEPT: Mapping[str, float] = {
+    "linear": 1.0,
+    "relu": sqrt(0.5),
+    "leaky_relu": sqrt(0.5),
+    "elu": 0.8,
+    "gelu": 0.65,
+    "silu": 0.6,
+    "mish": 0.65,
+    "selu": 1.0,
+    "tanh": 1.0,
+    "softsign": 1.0,
+}
+"""Size of an activation's output over that of its input, at size 1 (He et al., 2015, for relu)."""
+
+
+def _new(setup: Setup) -> bool:
+    """Says whether the weights are those of the initializers, as far as the optimizer tells."""
+    return setup.optimizer is None or setup.optimizer.steps == 0
+
+
+@Card(
+    id="units-start-alike",
+    title="Units of a layer that start with the same weights",
+    group="start of the weights",
+    rows=(36,),
+    severity="error",
+    threshold="exact: different weights",
+    source="NeuraLint ConstantInit, SageMaker PoorWeightInit; silent in Keras 3",
+    labels=("WCI",),
+    why="They get the same gradients and stay copies of one another: the layer is one unit wide.",
+    remedy="Use he_normal for relu, lecun_normal for selu, glorot_uniform for tanh.",
+    fix={"network.kernel_initializer": "he_normal"},
+)
+def units_start_alike(setup: Setup) -> Iterator[Found]:
+    for layer in hidden(setup.network):
+        added = any(other.kind == "Add" for other in followers(setup.network, layer))
+        if layer.kernel is not None:
+            alike = layer.kernel.alike and not (added and layer.kernel.zero)
+            constant = alike or (layer.kernel.units == 1 and layer.kernel.zero)
+        else:
+            constant = layer.initializer in _CONSTANT
+        if constant:
+            what = "zero" if layer.kernel and layer.kernel.zero else "the same"
+            yield Found(
+                f"all weights of a unit of layer {layer.name!r} are {what} as in the other units "
+                f"({layer.initializer})",
+                layer.name,
+            )
+
+
+@Card(
+    id="start-does-not-suit-activation",
+    title="He initialization with a saturating activation",
+    group="start of the weights",
+    rows=(37,),
+    severity="warning",
+    threshold="exact: Glorot or LeCun for tanh and sigmoid",
+    source="Glorot and Bengio, 2010; He et al., 2015",
+    labels=("WCI",),
+    why="He doubles the variance for the half that relu cuts off; tanh cuts nothing, and saturates.",
+    remedy="Use glorot_uniform with tanh and sigmoid, he_normal with relu.",
+    fix={"network.kernel_initializer": "glorot_uniform"},
+)
+def start_does_not_suit_activation(setup: Setup) -> Iterator[Found]:
+    for layer in hidden(setup.network):
+        bent = activation_after(setup.network, layer)
+        saturates = bent in ("tanh", "sigmoid", "softsign", "hard_sigmoid")
+        if layer.initializer in _HE and saturates and not _normalized(setup.network, layer):
+            yield Found(
+                f"layer {layer.name!r} starts by {layer.initializer} and ends in {bent}",
+                layer.name,
+            )
+
+
+def _normalized(network: Network, layer: Layer) -> bool:
+    return any(other.kind in NORMALIZATIONS for other in followers(network, layer))
+
+
+@Card(
+    id="signal-lost-at-start",
+    title="A signal that vanishes or explodes on its way through new weights",
+    group="start of the weights",
+    rows=(38,),
+    severity="warning",
+    threshold="between 1/1000 and 1000 of its size behind the hidden layers (own); a note beyond 1/10 and "
+    "10",
+    source="SageMaker PoorWeightInit; He et al., 2015, eq. 9, from the deviations of the kernels",
+    labels=("WCI",),
+    why="The last layers hardly see the inputs, or see nothing else, and gradients go the same way.",
+    remedy="Start by he_normal with relu, lecun_normal with selu, or normalize between the layers.",
+    fix={"network.kernel_initializer": "he_normal"},
+)
+def signal_lost_at_start(setup: Setup) -> Iterator[Found]:
+    network = setup.network
+    layers = hidden(network)
+    mixed = any(layer.kind in NORMALIZATIONS | {"Add"} for layer in network.layers)
+    if mixed or not network.connected or not _new(setup) or len(layers) < 2:
+        return
+    size = 0.0
+    for layer in layers:
+        kept = _KEPT.get(activation_after(network, layer))
+        if kept is None or layer.kernel is None or layer.kernel.deviation == 0:
+            return
+        size += log10(kept * layer.kernel.deviation * sqrt(layer.kernel.fan_in))
+    if abs(size) > 1:
+        yield Found(
+            f"{len(layers)} hidden layers multiply the size of a signal by 10^{size:.1f}",
+            severity=None if abs(size) > 3 else "note",
+        )
+
+
+@Card(
+    id="biases-start-large",
+    title="Hidden biases that start far from 0",
+    group="start of the weights",
+    rows=(39,),
+    severity="warning",
+    threshold="less than 0.5 in size (own); a note above 0.1",
+    source="NeuraLint NonZeroBiases",
+    labels=("BCI",),
+    why="They push units into saturation, or relus into always on or always off, before any row is seen.",
+    remedy='Say bias_initializer="zeros".',
+    fix={"network.bias_initializer": "zeros"},
+)
+def biases_start_large(setup: Setup) -> Iterator[Found]:
+    for layer in hidden(setup.network):
+        if layer.use_bias and layer.bias_start > 0.1:
+            yield Found(
+                f"biases of layer {layer.name!r} start at up to {layer.bias_start:.3g}",
+                layer.name,
+                severity=None if layer.bias_start >= 0.5 else "note",
+            )
+
+
+@Card(
+    id="penalty-outweighs-loss",
+    title="A penalty that outweighs the loss",
+    group="start of the weights",
+    rows=(60,),
+    severity="warning",
+    threshold="ten times the loss of a guess at the start (own); a note above once",
+    source="TheDeepChecker Overwhelming_Reg",
+    labels=("RAW", "LRM"),
+    why="The shortest way down is to shrink all weights to 0, whatever the data say.",
+    remedy="Use a factor from 1e-5 to 1e-3.",
+    fix={"network.l1": 0.0},
+)
+def penalty_outweighs_loss(setup: Setup) -> Iterator[Found]:
+    penalty = sum(layer.kernel.penalty for layer in setup.network.layers if layer.kernel)
+    guesses = [_guess(head) for head in setup.heads]
+    known = [guess for guess in guesses if guess]
+    if not penalty or not known or len(known) != len(guesses):
+        return
+    ratio = penalty / sum(known)
+    if ratio > 1:
+        yield Found(
+            f"regularizers add {penalty:.3g} to a loss of about {sum(known):.3g}",
+            severity=None if ratio > 10 else "note",
+        )
+
+
+def _guess(head: Head) -> float | None:
+    """Gives the loss of an answer that does not look at the inputs, if it is known."""
+    if head.loss is None or head.target is None or not head.target.finite:
+        return None
+    if head.loss.family in ("categorical", "sparse") and head.units:
+        return float(np.log(max(2, head.units)))
+    if head.loss.family == "binary":
+        return float(np.log(2))
+    if head.loss.name == "mean_squared_error" and target_kind(head.target) == "values":
+        return float(head.target.clean.var()) or None
+    return None
+
+
+CHECKS = (
+    units_start_alike,
+    start_does_not_suit_activation,
+    signal_lost_at_start,
+    biases_start_large,
+    penalty_outweighs_loss,
+)

@@ -1,0 +1,35 @@
+"""The one table of checks: each stands here once; diagnosis, tests and documentation walk it."""
+
+from denselab.doctor.check import Check
+from denselab.doctor.checks import (
+    architecture,
+    callbacks,
+    endings,
+    inputs,
+    labels,
+    losses,
+    optimization,
+    run_length,
+    self_normalization,
+    splits,
+    starts,
+    targets,
+)
+
+__all__ = ["CHECKS"]
+
+CHECKS: tuple[Check, ...] = (
+    *endings.CHECKS,
+    *labels.CHECKS,
+    *losses.CHECKS,
+    *inputs.CHECKS,
+    *targets.CHECKS,
+    *splits.CHECKS,
+    *architecture.CHECKS,
+    *starts.CHECKS,
+    *self_normalization.CHECKS,
+    *optimization.CHECKS,
+    *run_length.CHECKS,
+    *callbacks.CHECKS,
+)
+"""In the order of the catalogue's groups; findings of one severity come in this order."""
