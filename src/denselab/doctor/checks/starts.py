@@ -1,9 +1,11 @@
 """How the weights start: not all alike, of the size that the activation asks for."""
 
-from collections.abc import Iterator, Mapping
-from math import log10, sqrt
+from collections.abc import Callable, Iterator, Mapping
+from math import sqrt
 
 import numpy as np
+from scipy.special import expit
+from scipy.stats import norm
 
 from denselab.doctor.check import Card, Found
 from denselab.doctor.facts.heads import Head, target_kind
@@ -15,19 +17,20 @@ __all__ = ["CHECKS"]
 
 _CONSTANT = frozenset({"Zeros", "Ones", "Constant"})
 _HE = frozenset({"HeNormal", "HeUniform"})
-_KEPT: Mapping[str, float] = {
-    "linear": 1.0,
-    "relu": sqrt(0.5),
-    "leaky_relu": sqrt(0.5),
-    "elu": 0.8,
-    "gelu": 0.65,
-    "silu": 0.6,
-    "mish": 0.65,
-    "selu": 1.0,
-    "tanh": 1.0,
-    "softsign": 1.0,
+_BENT: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+    "linear": lambda z: z,
+    "relu": lambda z: np.maximum(z, 0),
+    "leaky_relu": lambda z: np.where(z > 0, z, 0.2 * z),
+    "elu": lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
+    "selu": lambda z: 1.0507 * np.where(z > 0, z, 1.6733 * np.expm1(np.minimum(z, 0))),
+    "gelu": lambda z: z * norm.cdf(z),
+    "silu": lambda z: z * expit(z),
+    "mish": lambda z: z * np.tanh(np.logaddexp(0, z)),
+    "tanh": np.tanh,
+    "softsign": lambda z: z / (1 + np.abs(z)),
 }
-"""Size of an activation's output over that of its input, at size 1 (He et al., 2015, for relu)."""
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(101)
+"""Points and weights of Gauss and Hermite, for means over a normal distribution."""
 
 
 def _new(setup: Setup) -> bool:
@@ -101,7 +104,7 @@ def _normalized(network: Network, layer: Layer) -> bool:
     severity="warning",
     threshold="between 1/1000 and 1000 of its size behind the hidden layers (own); a note beyond 1/10 and "
     "10",
-    source="SageMaker PoorWeightInit; He et al., 2015, eq. 9, from the deviations of the kernels",
+    source="SageMaker PoorWeightInit; Poole et al., 2016, eq. 3, from the deviations of the kernels",
     labels=("WCI",),
     why="The last layers hardly see the inputs, or see nothing else, and gradients go the same way.",
     remedy="Start by he_normal with relu, lecun_normal with selu, or normalize between the layers.",
@@ -113,17 +116,23 @@ def signal_lost_at_start(setup: Setup) -> Iterator[Found]:
     mixed = any(layer.kind in NORMALIZATIONS | {"Add"} for layer in network.layers)
     if mixed or not network.connected or not _new(setup) or len(layers) < 2:
         return
-    size = 0.0
+    size = 1.0
     for layer in layers:
-        kept = _KEPT.get(activation_after(network, layer))
-        if kept is None or layer.kernel is None or layer.kernel.deviation == 0:
+        bent = _BENT.get(activation_after(network, layer))
+        if bent is None or layer.kernel is None or layer.kernel.deviation == 0:
             return
-        size += log10(kept * layer.kernel.deviation * sqrt(layer.kernel.fan_in))
-    if abs(size) > 1:
+        size = _size_after(bent, size * layer.kernel.deviation * sqrt(layer.kernel.fan_in))
+    if not 0.1 <= size <= 10:
         yield Found(
-            f"{len(layers)} hidden layers multiply the size of a signal by 10^{size:.1f}",
-            severity=None if abs(size) > 3 else "note",
+            f"{len(layers)} hidden layers turn a signal of size 1 into one of size {size:.2g}",
+            severity=None if not 0.001 <= size <= 1000 else "note",
         )
+
+
+def _size_after(bent: Callable[[np.ndarray], np.ndarray], size: float) -> float:
+    """Gives the root mean square of an activation of normal values of a size, by quadrature."""
+    values = bent(size * _NODES) ** 2
+    return sqrt(float((_WEIGHTS * values).sum() / _WEIGHTS.sum()))
 
 
 @Card(
