@@ -50,6 +50,7 @@ PLAIN = {
         "swa_start": None,
     },
     "prediction": {"draws": 1},
+    "sparsity": {"method": "none"},
 }
 
 SGD = {

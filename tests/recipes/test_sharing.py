@@ -5,6 +5,7 @@ import pytest
 from denselab.errors import UsageError
 from denselab.recipes import (
     apply_settings,
+    groups,
     ladder,
     load_recipe,
     programs,
@@ -120,3 +121,44 @@ def test_a_warm_start_from_weights_that_do_not_fit_or_are_borrowed_is_refused(se
 def test_a_recipe_cannot_both_share_weights_and_start_from_others():
     with pytest.raises(UsageError, match=r"starts_from.*trains nothing; set one"):
         apply_settings(load_recipe("mc_dropout"), ["starts_from=alpha_dropout"])
+
+
+LATE = ["training.early_stopping=false", "training.restore_best=false"]
+
+
+def sparse(name, *settings, base="plain"):
+    return load_recipe(base, settings=[*LATE, f"name={name}", *settings])
+
+
+def test_recipes_that_differ_in_how_sparse_they_become_are_one_group():
+    a, b = (
+        sparse(f"g{share}", "sparsity.method=gradual", f"sparsity.share={share}")
+        for share in (0, 0.9)
+    )
+    strong = sparse("l", "sparsity.method=l1", "sparsity.strength=1.0")
+    weak = sparse("m", "sparsity.method=l1", "sparsity.strength=0.1")
+    found = groups([a, strong, PLAIN, b, weak])
+    assert [[one.name for one in group] for group in found] == [
+        ["g0", "g0.9"],
+        ["l", "m"],
+        ["plain"],
+    ]
+    assert programs([a, strong, PLAIN, b, weak]) == 3
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "sparsity.end=0.5",
+        "sparsity.scope=global",
+        "training.epochs=7",
+        "optimizer.learning_rate=1e-3",
+    ],
+)
+def test_recipes_that_differ_in_anything_else_are_trained_apart(setting):
+    a, b = sparse("a", "sparsity.method=gradual"), sparse("b", "sparsity.method=gradual", setting)
+    assert [len(group) for group in groups([a, b])] == [1, 1]
+
+
+def test_dense_recipes_are_never_grouped():
+    assert len(groups(ladder())) == 6

@@ -134,6 +134,11 @@ class Scores(NamedTuple):
     accuracy: float
 
 
+class Progress(NamedTuple):
+    recipe: str
+    place: int
+
+
 class Predictions(NamedTuple):
     test: np.ndarray
     calibration: np.ndarray
@@ -199,7 +204,7 @@ class FakeTraining:
             trials.append(self.trial(recipe.name, seed, shared))
             on_trial(trials[-1])
             if on_progress is not None:
-                on_progress((recipe.name, place))
+                on_progress(Progress(recipe.name, place))
         return Result(recipe, tuple(trials), notes=("one core",))
 
     def trial(self, name: str, seed: int, shared: dict[str, np.ndarray] | None) -> Trial:

@@ -12,7 +12,7 @@ from typing import Protocol
 import typer
 
 from denselab.data import Dataset
-from denselab.recipes import Recipe, parameter_count
+from denselab.recipes import Recipe, groups, parameter_count
 from denselab.study.tuning import tuning_name
 
 __all__ = [
@@ -126,13 +126,15 @@ def work_for(
     """
     sizes = {"features": dataset.features, "outputs": dataset.classes or 1}
     works: list[Work] = []
-    for recipe in recipes:
-        if recipe.weights_from is not None:
-            continue
-        epochs, cost = recipe.training.epochs, parameter_count(recipe, **sizes).trainable
-        if rates:
-            works.append(Work(tuning_name(recipe.name), rates, epochs, cost))
-        works.append(Work(recipe.name, members, epochs, cost))
+    for group in groups([recipe for recipe in recipes if recipe.weights_from is None]):
+        # Those of a group train as one population, if tuning does not part them; then each has its own entry.
+        together = [group] if not rates else [(recipe,) for recipe in group]
+        for trained in together:
+            recipe = trained[0]
+            epochs, cost = recipe.training.epochs, parameter_count(recipe, **sizes).trainable
+            if rates:
+                works.append(Work(tuning_name(recipe.name), rates, epochs, cost))
+            works.append(Work(recipe.name, members * len(trained), epochs, cost))
     return works
 
 

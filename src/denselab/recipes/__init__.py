@@ -23,7 +23,7 @@ from denselab.recipes.recipe import (
     Training,
     fields,
 )
-from denselab.recipes.sharing import programs, start_source, weights_source
+from denselab.recipes.sharing import groups, programs, start_source, weights_source
 from denselab.recipes.size import (
     LayerRow,
     OneCycleSteps,
@@ -34,6 +34,7 @@ from denselab.recipes.size import (
     parameter_count,
     steps,
 )
+from denselab.recipes.sparsity import Sparsity
 from denselab.recipes.varying import Axis, Crossing, Variation, read_axis, vary
 
 __all__ = [
@@ -52,12 +53,14 @@ __all__ = [
     "Recipe",
     "Schedule",
     "Settings",
+    "Sparsity",
     "Steps",
     "Training",
     "Variation",
     "apply_settings",
     "differences",
     "fields",
+    "groups",
     "ladder",
     "layer_summary",
     "load_recipe",

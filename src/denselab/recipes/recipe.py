@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from pydantic.fields import FieldInfo
 
 from denselab.recipes.network import Network
+from denselab.recipes.sparsity import Sparsity
 from denselab.recipes.table import NONE, Choice, Table, problem
 
 __all__ = [
@@ -305,6 +306,7 @@ class Recipe(Table):
     optimizer: Optimizer = Field(default=Optimizer(), description="The optimizer.")
     schedule: Schedule = Field(default=Schedule(), description="How the learning rate changes.")
     training: Training = Field(default=Training(), description="How long, and on which rows.")
+    sparsity: Sparsity = Field(default=Sparsity(), description="How it becomes sparse.")
     prediction: Prediction = Field(default=Prediction(), description="How it predicts.")
 
     @property
@@ -334,6 +336,26 @@ class Recipe(Table):
                 self,
                 "schedule.low_momentum",
                 f"needs optimizer.name = sgd, not {self.optimizer.name}; only sgd cycles momentum",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _ends_sparse(self) -> Self:
+        method, training = self.sparsity.method, self.training
+        if method == "none":
+            return self
+        if self.weights_from is not None:
+            raise problem(self, "sparsity.method", "needs a training; set weights_from to none")
+        if method == "structured":
+            if self.starts_from is None:
+                raise problem(self, "sparsity.method", "needs starts_from, whose units it takes")
+            return self
+        if training.early_stopping or training.restore_best or training.swa_start is not None:
+            raise problem(
+                self,
+                "sparsity.method",
+                "needs training.early_stopping = false, restore_best = false and no swa_start; it would end with "
+                "weights from before the zeros",
             )
         return self
 

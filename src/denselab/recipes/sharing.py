@@ -6,7 +6,7 @@ from denselab.errors import UsageError
 from denselab.recipes.changes import differences
 from denselab.recipes.recipe import Recipe
 
-__all__ = ["programs", "start_source", "weights_source"]
+__all__ = ["groups", "programs", "start_source", "weights_source"]
 
 _WEIGHTS_DEPEND_ON = ("network.", "preprocessing.")
 _BUT_NOT_ON = ("network.dropout.", "network.l1")
@@ -107,10 +107,42 @@ def _fitting(recipe: Recipe, field: str, name: str, recipes: Sequence[Recipe]) -
     return source
 
 
+def groups(recipes: Sequence[Recipe]) -> tuple[tuple[Recipe, ...], ...]:
+    """Puts recipes together that are trained as one population.
+
+    They differ in how sparse they become or in the strength of their penalty alone, which are variables of
+    one compiled program, so that no member's result depends on which of them are trained together.
+
+    Args:
+        recipes: The recipes, in the order in which they are trained.
+
+    Returns:
+        The same recipes; those of a group follow one another, where the first of them stood.
+
+    Example:
+        >>> from denselab.recipes import load_recipe
+        >>> late = ["training.early_stopping=false", "training.restore_best=false"]
+        >>> def sparse(share):
+        ...     changes = [*late, "sparsity.method=gradual", f"sparsity.share={share}", f"name=at-{share}"]
+        ...     return load_recipe("plain", settings=changes)
+        >>> [len(group) for group in groups([load_recipe("plain"), sparse(0.5), sparse(0.9)])]
+        [1, 2]
+    """
+    found: dict[Hashable, list[Recipe]] = {}
+    for recipe in recipes:
+        alike: Hashable = recipe.name
+        if recipe.sparsity.method in ("magnitude", "gradual", "l1"):
+            wanted = recipe.sparsity.model_copy(update={"share": 0.5, "strength": 1.0})
+            alike = (_program(recipe), recipe.optimizer, wanted, recipe.prediction, recipe.source)
+        found.setdefault(alike, []).append(recipe)
+    return tuple(tuple(group) for group in found.values())
+
+
 def _program(recipe: Recipe) -> Hashable:
     optimizer = recipe.optimizer
     decays = optimizer.weight_decay is not None or optimizer.name == "adamw"
     alike = optimizer.model_copy(
         update={"learning_rate": 1.0, "weight_decay": 1.0 if decays else None}
     )
-    return recipe.network, recipe.preprocessing, recipe.schedule, recipe.training, alike
+    sparse = recipe.sparsity.model_copy(update={"share": 0.5, "strength": 1.0})
+    return recipe.network, recipe.preprocessing, recipe.schedule, recipe.training, sparse, alike

@@ -4,8 +4,8 @@ The only file of this room that trains: `denselab.training`, and JAX with it, is
 is something to train.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from denselab.data import Dataset
 from denselab.errors import InterruptedTrainingError, UsageError
-from denselab.recipes import Recipe, parameter_count, start_source, weights_source
+from denselab.recipes import Recipe, groups, parameter_count, start_source, weights_source
 from denselab.study.arms import missing_seeds, recipes_of
 from denselab.study.checkpoints import MemberCheckpoints, MemberName, forget_done
 from denselab.study.hashing import settings_hash
@@ -93,9 +93,11 @@ def compare_recipes(
             fix_question(store, asked, seeds=len(plan.seeds))
             remember_data(store, dataset)
             forget_done(store.study)
-            for recipe in training_order(plan):
-                _tune(recipe, work)
-                _complete(recipe.name, work)
+            for group in groups(training_order(plan)):
+                for recipe in group:
+                    _tune(recipe, work)
+                for together in groups(_as_tuned(group, work)):
+                    _complete(together, work)
         except KeyboardInterrupt:
             raise _interrupted(work, command) from None
         forget_done(store.study)
@@ -153,31 +155,39 @@ def _tune(recipe: Recipe, work: _Work) -> None:
         rates=rates,
         seed=tuning.seed,
         on_trial=keep,
-        on_progress=_marked_as_tuning(work.progress),
+        on_progress=_renamed(work.progress, tuning_name(recipe.name)),
         checkpoints=checkpoints,
     )
 
 
-def _marked_as_tuning(
-    progress: "Callable[[Progress], None] | None",
+def _renamed(
+    progress: "Callable[[Progress], None] | None", name: str
 ) -> "Callable[[Progress], None] | None":
-    if progress is None:
-        return None
-    return lambda event: progress(event._replace(recipe=tuning_name(event.recipe)))
+    return None if progress is None else lambda event: progress(event._replace(recipe=name))
 
 
-def _complete(name: str, work: _Work) -> None:
-    """Does of one recipe what is not done yet: its trials, then its model."""
-    store = work.store
-    recipe = next(one for one in recipes_of(store.study) if one.name == name)
-    settings, missing = settings_hash(recipe), _missing(work)[name]
-    if missing:
-        result = _train(recipe, missing, work)
-        done = RecipeRecord(recipe.name, settings, result.compile_seconds, result.notes)
-        store.put_recipe(done)
-    known = [r for r in store.study.recipes if (r.recipe, r.settings) == (recipe.name, settings)]
-    # There is no record where the process was killed between the last trial and this.
-    _keep_best(recipe, known[0] if known else RecipeRecord(recipe.name, settings), work)
+def _as_tuned(recipes: Sequence[Recipe], work: _Work) -> list[Recipe]:
+    known = {recipe.name: recipe for recipe in recipes_of(work.store.study)}
+    return [known[recipe.name] for recipe in recipes]
+
+
+def _complete(group: Sequence[Recipe], work: _Work) -> None:
+    """Does of the recipes of a group what is not done yet: their trials, then their models."""
+    store, missing = work.store, _missing(work)
+    asked = [recipe for recipe in group if missing[recipe.name]]
+    if asked:
+        # Whoever is shown progress knows a group by its first recipe, whatever of it is there already.
+        named = replace(work, progress=_renamed(work.progress, group[0].name))
+        for result in _train(asked, missing, named):
+            one = result.recipe
+            done = RecipeRecord(one.name, settings_hash(one), result.compile_seconds, result.notes)
+            store.put_recipe(done)
+    known = {(one.recipe, one.settings): one for one in store.study.recipes}
+    for recipe in group:
+        settings = settings_hash(recipe)
+        # There is no record where the process was killed between the last trial and this.
+        record = known.get((recipe.name, settings), RecipeRecord(recipe.name, settings))
+        _keep_best(recipe, record, work)
 
 
 def _missing(work: _Work) -> dict[str, tuple[int, ...]]:
@@ -189,29 +199,50 @@ def _missing(work: _Work) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _train(recipe: Recipe, seeds: Sequence[int], work: _Work) -> "RecipeResult":
-    from denselab.training import train_recipe
-
-    outputs = work.dataset.classes or 1
-    size = parameter_count(recipe, features=work.dataset.features, outputs=outputs).total
-    settings = settings_hash(recipe)
-    members = [MemberName(recipe.name, settings, seed) for seed in seeds]
+def _train(
+    group: Sequence[Recipe], missing: Mapping[str, Sequence[int]], work: _Work
+) -> "tuple[RecipeResult, ...]":
+    members = [
+        MemberName(recipe.name, settings_hash(recipe), seed)
+        for recipe in group
+        for seed in missing[recipe.name]
+    ]
     checkpoints = MemberCheckpoints(work.store.study.folder, members)
+    places = {(member.recipe, member.seed): place for place, member in enumerate(members)}
+    outputs = work.dataset.classes or 1
+    size = parameter_count(group[0], features=work.dataset.features, outputs=outputs).total
 
     def keep(trial: "Trial") -> None:
-        record = recorded(trial, settings=settings, parameters=size)
+        place = places[trial.recipe, trial.seed]
+        record = recorded(trial, settings=members[place].settings, parameters=size)
         kept = None if trial.predictions is None else trial.predictions._asdict()
         work.store.add_trial(record, trial.weights, kept)
-        checkpoints.forget(seeds.index(trial.seed))
+        checkpoints.forget(place)
 
-    return train_recipe(
-        recipe,
-        work.dataset,
-        seeds=seeds,
-        source=_source(recipe, seeds, work),
-        on_trial=keep,
-        on_progress=work.progress,
-        checkpoints=checkpoints,
+    if len(group) > 1:
+        from denselab.training import train_together
+
+        return train_together(
+            group,
+            work.dataset,
+            seeds=missing,
+            on_trial=keep,
+            on_progress=work.progress,
+            checkpoints=checkpoints,
+        )
+    from denselab.training import train_recipe
+
+    (recipe,) = group
+    return (
+        train_recipe(
+            recipe,
+            work.dataset,
+            seeds=missing[recipe.name],
+            source=_source(recipe, missing[recipe.name], work),
+            on_trial=keep,
+            on_progress=work.progress,
+            checkpoints=checkpoints,
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from denselab.training.loading import LoadedModel, load_model
 from denselab.training.network import build_network, compile_network
 from denselab.training.rates import RateSweep, SweepPlan, sweep_rates
 from denselab.training.results import Predictions, Progress, RecipeResult, Scores, Trial
+from denselab.training.together import train_together
 from denselab.training.train import restore_recipe, score, train_rates, train_recipe
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "sweep_rates",
     "train_rates",
     "train_recipe",
+    "train_together",
 ]

@@ -17,6 +17,7 @@ from denselab.components import (
     Symmetric,
 )
 from denselab.recipes import Recipe, resolved, steps
+from denselab.sparsity import GradualPruning, ProximalL1, one_shot_pruning, pruned_optimizer
 
 __all__ = ["build_network", "compile_network"]
 
@@ -103,7 +104,11 @@ def compile_network(model: keras.Model, recipe: Recipe, *, train_rows: int) -> k
         else keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
     accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-    model.compile(optimizer=_optimizer(recipe, train_rows), loss=loss, metrics=[accuracy])
+    optimizer = _optimizer(recipe, train_rows)
+    rule = _pruning(recipe, train_rows)
+    if rule is not None:
+        optimizer = pruned_optimizer(optimizer, rule, model)
+    model.compile(optimizer=optimizer, loss=loss, metrics=[accuracy])
     return model
 
 
@@ -180,6 +185,20 @@ def _optimizer(recipe: Recipe, train_rows: int) -> keras.Optimizer:
         )
         return ScheduledMomentumSGD(**options)
     return _OPTIMIZERS[name](**options)
+
+
+def _pruning(recipe: Recipe, train_rows: int) -> GradualPruning | ProximalL1 | None:
+    wanted, total = recipe.sparsity, steps(recipe, train_rows).total
+    end = max(1, round(wanted.end * total))
+    if wanted.method == "magnitude":
+        return one_shot_pruning(wanted.share, at=end, scope=wanted.scope)
+    if wanted.method == "l1":
+        return ProximalL1(wanted.strength, wanted.share, end, wanted.scope)
+    if wanted.method != "gradual":
+        return None
+    begin = min(round(wanted.begin * total), end - 1)
+    every = max(1, (end - begin) // wanted.prunings)
+    return GradualPruning(wanted.share, begin, end, every, scope=wanted.scope)
 
 
 def _learning_rate(

@@ -15,9 +15,7 @@ import numpy as np
 
 from denselab.data import Dataset, split, standardization
 from denselab.engine import (
-    Averaging,
     Member,
-    Plateau,
     Predictor,
     claim_cores,
     train_population,
@@ -27,9 +25,17 @@ from denselab.recipes import Recipe
 from denselab.training.following import Following, Reporting, checkpoint_options
 from denselab.training.network import build_network, compile_network
 from denselab.training.results import Predictions, Progress, RecipeResult, Scores, Trial
+from denselab.training.run_options import rate_path, run_options
 from denselab.training.saving import INPUT_MEAN, INPUT_SCALE, named_weights, set_named_weights
 
-__all__ = ["restore_recipe", "score", "train_rates", "train_recipe"]
+__all__ = [
+    "restore_recipe",
+    "score",
+    "splits_for",
+    "train_places",
+    "train_rates",
+    "train_recipe",
+]
 
 Splits = list[tuple[np.ndarray, np.ndarray]]
 
@@ -75,12 +81,12 @@ def train_recipe(
     """
     _check(recipe, dataset, source)
     claim_cores()  # before the first model is built, which starts JAX
-    splits = _splits(recipe, dataset, seeds)
+    splits = splits_for(recipe, dataset, seeds)
     report = Reporting(on_trial, **following)
     if source is not None and recipe.weights_from is not None:
         return _share(recipe, dataset, splits, source=source, report=report)
     further = {} if source is None else {"initial_weights": _weights(recipe, source)}
-    return _train(recipe, dataset, splits, seeds=seeds, report=report, further=further)
+    return train_places(recipe, dataset, splits, seeds=seeds, report=report, further=further)
 
 
 def train_rates(
@@ -134,13 +140,13 @@ def train_rates(
     )
     seeds = [seed] * len(rates)
     places: dict[int, float] = dict(enumerate(rates))
-    _train(
+    train_places(
         recipe,
         unseen,
-        _splits(recipe, unseen, seeds),
+        splits_for(recipe, unseen, seeds),
         seeds=seeds,
         report=Reporting(on_place=lambda place, t: on_trial(places[place], t), **following),
-        further={"scalars": {_rate_path(recipe): list(rates)}},
+        further={"scalars": {rate_path(recipe): list(rates)}},
     )
 
 
@@ -180,7 +186,7 @@ def score(probabilities: np.ndarray, labels: np.ndarray) -> Scores:
     return Scores(float(loss), float((probabilities.argmax(axis=1) == labels).mean()))
 
 
-def _train(
+def train_places(
     recipe: Recipe,
     dataset: Dataset,
     splits: Splits,
@@ -189,6 +195,7 @@ def _train(
     report: Reporting,
     further: Mapping[str, Any],
 ) -> RecipeResult:
+    """Trains one program's members, each under its own seed and split; `further` goes to the engine."""
     x = dataset.x.reshape(dataset.n, -1)
     standard = recipe.preprocessing.scaling == "standard"
     standardizations = [standardization(x, rows) for rows, _ in splits] if standard else None
@@ -214,7 +221,7 @@ def _train(
         seeds=seeds,
         splits=splits,
         standardizations=standardizations,
-        **_run_options(recipe),
+        **run_options(recipe),
         **further,
         on_member=done,
         on_progress=progress,
@@ -317,51 +324,8 @@ def _network(recipe: Recipe, dataset: Dataset, *, predicting: bool = False) -> k
     return build_network(recipe, **shape, training=not predicting)
 
 
-def _rate_path(recipe: Recipe) -> str:
-    """Names the attribute that holds a recipe's learning rate, as the engine finds it."""
-    schedule = recipe.schedule
-    if schedule.kind == "one_cycle":
-        return "optimizer.schedule.peak_rate"
-    if schedule.kind == "cosine" and schedule.warmup_fraction:
-        return "optimizer.schedule.warmup_target"
-    if schedule.kind in ("exponential", "cosine"):
-        return "optimizer.schedule.initial_learning_rate"
-    return "optimizer.learning_rate"
-
-
-def _run_options(recipe: Recipe) -> dict[str, Any]:
-    """Says how long a recipe trains, when it stops, and which weights it ends with."""
-    training = recipe.training
-    return {
-        "epochs": training.epochs,
-        "batch_size": training.batch_size,
-        "patience": training.patience if training.early_stopping else None,
-        "restore_best": training.restore_best,
-        "plateau": _plateau(recipe),
-        "averaging": _averaging(recipe),
-        "recalibrate": training.ema is not None,
-    }
-
-
-def _averaging(recipe: Recipe) -> Averaging | None:
-    training = recipe.training
-    if training.swa_start is None:
-        return None
-    return Averaging(int(training.swa_start * training.epochs))
-
-
-def _plateau(recipe: Recipe) -> Plateau | None:
-    schedule = recipe.schedule
-    if schedule.kind != "reduce_on_plateau":
-        return None
-    return Plateau(
-        factor=schedule.factor,
-        patience=schedule.patience,
-        minimum=schedule.minimum_factor * recipe.optimizer.learning_rate,
-    )
-
-
-def _splits(recipe: Recipe, dataset: Dataset, seeds: Sequence[int]) -> Splits:
+def splits_for(recipe: Recipe, dataset: Dataset, seeds: Sequence[int]) -> Splits:
+    """Splits the rows of a data set under each seed."""
     training = recipe.training
     return [
         split(
