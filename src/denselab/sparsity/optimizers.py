@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import keras
-from keras import ops
 
 from denselab.errors import UsageError
 from denselab.sparsity.kernels import prunable_layers
@@ -20,6 +19,8 @@ from denselab.sparsity.schedules import (
 )
 
 __all__ = ["pruned_optimizer", "stock_optimizer"]
+
+ops: Any = keras.ops  # Untyped: its annotations allow None for every result.
 
 Kernels = Sequence[tuple[int, Sequence[int]]]
 """Place among the trainable variables, and shape, of every kernel that is pruned."""
@@ -43,7 +44,7 @@ def pruned_optimizer(
     another one by the scalars `optimizer.sparsity` and `optimizer.strength`. A share of 0 trains a dense network.
 
     Args:
-        optimizer: A Keras optimizer that has not trained yet, such as `keras.optimizers.Nadam(1e-3)`; it is not changed.
+        optimizer: A Keras optimizer that has not trained yet, such as `keras.optimizers.Nadam(1e-3)`; not changed.
         rule: `GradualPruning`, `KeepZeros` or `ProximalL1`. It counts this optimizer's updates, from 1.
         model: The built model that it is going to train, with the layers to be trained marked so.
         skip: Names of Dense layers that stay dense, such as `output_layers(model)`.
@@ -105,6 +106,8 @@ class _Pruning:
     stock_class: Any
     rule: PruningRule
     kernels: Kernels
+    _sparsity: Any
+    _strength: Any
 
     def adopt(self, rule: PruningRule, kernels: Kernels) -> None:
         """Takes the rule, and the places of the kernels it is for."""
@@ -305,4 +308,5 @@ def _all_kept(shape: Any, dtype: Any = None) -> Any:
     return ops.ones(shape, dtype="bool")
 
 
-_class_of(keras.optimizers.SGD)  # So that saved optimizers load as soon as this module is imported.
+_SGD: Any = keras.optimizers.SGD
+_class_of(_SGD)  # So that saved optimizers load as soon as this module is imported.

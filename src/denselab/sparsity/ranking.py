@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from keras import ops
+import keras
 
 from denselab.sparsity.masks import Scope
 from denselab.sparsity.schedules import GradualPruning, ProximalL1
@@ -11,6 +11,7 @@ from denselab.sparsity.schedules import GradualPruning, ProximalL1
 __all__ = ["schedule_share", "smallest_removed", "traced_zero_count"]
 
 _PARTS = 10**6
+ops: Any = keras.ops  # Untyped: its annotations allow None for every result.
 
 
 def schedule_share(rule: GradualPruning | ProximalL1, step: Any, final: Any) -> tuple[Any, Any]:

@@ -21,8 +21,8 @@ __all__ = [
 class GradualPruning:
     r"""Prunes by magnitude, step by step, on a polynomial schedule.
 
-    After update $t = t_0, t_0 + \Delta t, \dots$ and after the last, $t_1$, the smallest weights become zero until their
-    share is
+    After update $t = t_0, t_0 + \Delta t, \dots$ and after the last, $t_1$, the smallest weights become zero
+    until their share is
 
     $$s_t = s_f + (s_i - s_f) \left(1 - \frac{t - t_0}{t_1 - t_0}\right)^p$$
 
@@ -85,14 +85,17 @@ class ProximalL1:
 
     $$w \leftarrow \operatorname{sign}(w) \max(|w| - \eta\lambda, 0)$$
 
-    After update `end` the smallest weights are zero, exactly `sparsity` of them; the penalty ends, the masks are frozen,
-    and the weights that are left recover from the shrinking (debiasing). If the penalty alone has made more zeros than
-    `sparsity`, the surplus is free to grow again: choose a smaller strength. Without `end`, the penalty goes on.
+    After update `end` the smallest weights are zero, exactly `sparsity` of them; the penalty ends, the masks are
+    frozen, and the weights that are left recover from the shrinking (debiasing). If the penalty alone has made more
+    zeros than `sparsity`, the surplus is free to grow again: choose a smaller strength. Without `end`, the penalty
+    goes on.
 
-    With plain gradient descent this is proximal gradient descent (ISTA), which minimises loss $+ \lambda\lVert w\rVert_1$.
-    With momentum, and with optimizers that scale every weight's step (Adam, Nadam, RMSprop), it is not: the threshold
-    uses the plain rate for all weights, so that the penalty is decoupled from the gradients' scale, as AdamW decouples
-    weight decay. Zeros are exact all the same, but strengths of different optimizers cannot be compared.
+    With plain gradient descent this is proximal gradient descent (ISTA), which minimises the loss
+    $+ \lambda\lVert w\rVert_1$. With momentum, and with optimizers that scale every weight's step (Adam, Nadam,
+    RMSprop), it is not: the threshold uses the plain rate for all weights, so that the penalty is decoupled from the
+    gradients' scale, as AdamW decouples weight decay. Zeros are exact all the same, but strengths of different
+    optimizers cannot be compared. With `use_ema`, zeros are exact from `end` on only: before, the average is of
+    shrinking weights.
 
     Attributes:
         strength: $\lambda$, from 0.
