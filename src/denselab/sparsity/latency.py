@@ -32,8 +32,8 @@ class Latency:
     @property
     def quartiles(self) -> tuple[float, float]:
         """Lower and upper quartile of the rounds, in seconds."""
-        if len(self.rounds) < 2:
-            return self.rounds[0], self.rounds[0]
+        if len(self.rounds) == 1:
+            return self.median, self.median
         low, _, high = statistics.quantiles(self.rounds, n=4, method="inclusive")
         return low, high
 

@@ -224,7 +224,7 @@ def _check(batch_sizes: Sequence[int], rounds: int) -> None:
 
 
 def _numbers(variable: Any) -> np.ndarray:
-    return keras.ops.convert_to_numpy(variable)
+    return np.asarray(keras.ops.convert_to_numpy(variable))
 
 
 def _machine() -> str:

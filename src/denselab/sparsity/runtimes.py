@@ -71,7 +71,7 @@ def _torch_answer(model: Any) -> Answer:
 
     def answer(x: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            return keras.ops.convert_to_numpy(model(x, training=False))
+            return np.asarray(keras.ops.convert_to_numpy(model(x, training=False)))
 
     return answer
 
