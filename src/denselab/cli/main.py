@@ -27,6 +27,7 @@ COMMANDS = {
     "uncertainty": "Compare one pass, temperature, draws and ensemble on a study.",
     "find-lr": "Find a learning rate for a recipe, before it is trained.",
     "report": "Write a study as one page to read, as pictures, and as text.",
+    "sparsity": "Show what accuracy sparse networks keep.",
     "recipes": "List the recipes, or show what one of them is made of.",
     "study": "List studies, show what came out of one, export it.",
     "data": "List, fetch and describe data sets.",

@@ -98,7 +98,12 @@ def _fitting(recipe: Recipe, field: str, name: str, recipes: Sequence[Recipe]) -
         raise UsageError(f"{where}: not among the recipes ({listed}); add {name}")
     if source.source is not None:
         raise UsageError(f"{where}: takes its own weights from {source.source}; name that one")
+    narrower = (
+        recipe.sparsity.method == "structured" and recipe.network.width <= source.network.width
+    )
     for path, theirs, ours in differences(recipe, source):
+        if narrower and path == "network.width":
+            continue  # It takes some of the units.
         if path.startswith(_WEIGHTS_DEPEND_ON) and not path.startswith(_BUT_NOT_ON):
             raise UsageError(
                 f"{where}: {path} is {theirs} there and {ours} here, so the weights do not fit; "

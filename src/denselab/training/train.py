@@ -27,6 +27,7 @@ from denselab.training.network import build_network, compile_network
 from denselab.training.results import Predictions, Progress, RecipeResult, Scores, Trial
 from denselab.training.run_options import rate_path, run_options
 from denselab.training.saving import INPUT_MEAN, INPUT_SCALE, named_weights, set_named_weights
+from denselab.training.starting import start_weights
 
 __all__ = [
     "restore_recipe",
@@ -85,7 +86,7 @@ def train_recipe(
     report = Reporting(on_trial, **following)
     if source is not None and recipe.weights_from is not None:
         return _share(recipe, dataset, splits, source=source, report=report)
-    further = {} if source is None else {"initial_weights": _weights(recipe, source)}
+    further = {} if source is None else {"initial_weights": start_weights(recipe, source)}
     return train_places(recipe, dataset, splits, seeds=seeds, report=report, further=further)
 
 
@@ -229,13 +230,6 @@ def train_places(
     )
     ordered = tuple(trials[place] for place in range(len(seeds)))
     return RecipeResult(recipe, dataset, ordered, population.compile_seconds, population.notes)
-
-
-def _weights(recipe: Recipe, source: RecipeResult) -> list[tuple[Any, Any]]:
-    """Takes the weights that each seed's training starts from."""
-    scorer = _Scorer(recipe, source.dataset)
-    members = map(scorer.member, source.trials)
-    return [(member.trainable, member.non_trainable) for member in members]
 
 
 def _share(
