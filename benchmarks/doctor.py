@@ -249,7 +249,8 @@ def _compile(model: keras.Model, case: Mapping[str, Any], notes: list[str]) -> N
     if case.get("momentum") is not None and hasattr(optimizer, "momentum"):
         optimizer.momentum = float(case["momentum"])
     metrics = [metric for name in case.get("metrics") or () if (metric := _metric(name, notes))]
-    model.compile(optimizer, _loss(case.get("loss"), case.get("from_logits"), notes), metrics)
+    loss = _loss(case.get("loss"), case.get("from_logits"), notes)
+    model.compile(optimizer, loss, metrics=metrics)
 
 
 def _optimizer_name(name: Any, notes: list[str]) -> str:
@@ -318,11 +319,11 @@ def cases_table(verdicts: Sequence[Verdict]) -> str:
     return "\n".join(lines)
 
 
-def load_patients() -> ModuleType:
-    """Reads the patients of the tests by their path."""
-    name = "denselab_doctor_patients"
+def load_tests(file: str) -> ModuleType:
+    """Reads a table of the tests by its path."""
+    name = f"denselab_doctor_{file}"
     if name not in sys.modules:
-        path = ROOT / "tests" / "patients" / "table.py"
+        path = ROOT / "tests" / "patients" / f"{file}.py"
         spec = importlib.util.spec_from_file_location(name, path)
         assert spec is not None
         assert spec.loader is not None
@@ -337,7 +338,7 @@ def checks_table(verdicts: Sequence[Verdict], healthy: Iterable[Diagnosis]) -> s
     Recall is over its patients. A false alarm is an error or warning on a twin or healthy net; in a
     setup, one without a right label is counted apart, since faults there may be unlisted.
     """
-    table = load_patients()
+    table = load_tests("table")
     ill: Counter[str] = Counter()
     named: Counter[str] = Counter()
     alarms: Counter[str] = Counter()
@@ -378,7 +379,7 @@ def main() -> None:
     verdicts = judge(options.cases)
     print(cases_table(verdicts))
     if options.per_check:
-        healthy = (program.diagnose() for program in load_patients().healthy())
+        healthy = (program() for program in load_tests("healthy").PROGRAMS.values())
         print(f"\n{checks_table(verdicts, healthy)}")
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # What editors see; at run time these names are opened below.
     from denselab.data import load as load_data
+    from denselab.doctor import diagnose
     from denselab.engine import Plateau, train_population
     from denselab.recipes import ladder, load_recipe
     from denselab.report import write_report
@@ -15,6 +16,7 @@ __all__ = [
     "Plateau",
     "__version__",
     "compare",
+    "diagnose",
     "ladder",
     "load_data",
     "load_recipe",
@@ -28,6 +30,7 @@ __version__ = "0.1.0"
 _DOORS = {
     "Plateau": "denselab.engine:Plateau",
     "compare": "denselab.study:compare",
+    "diagnose": "denselab.doctor:diagnose",
     "ladder": "denselab.recipes:ladder",
     "load_data": "denselab.data:load",
     "load_recipe": "denselab.recipes:load_recipe",

@@ -34,8 +34,8 @@ def input_shape(setup: Setup) -> Iterator[Found]:
             continue
         given = entry.table.shape[1:]
         if entry.shape is None:
-            first = setup.network.layers[0] if setup.network.connected else None
-            if not given and first is not None and first.kind in PRODUCTS:
+            first = setup.network.layers[:1] if setup.network.connected else ()
+            if not given and any(layer.kind in PRODUCTS for layer in first):
                 yield Found(f"{entry.table.name} has shape {entry.table.shape}; rows have no axis")
         elif not _shapes_fit(given, entry.shape):
             wanted = ", ".join(map(str, entry.shape))

@@ -111,6 +111,26 @@ def relative_loss_at_zero(setup: Setup) -> Iterator[Found]:
 
 
 @Card(
+    id="relu-at-output",
+    title="A relu behind the last layer of a regression",
+    group="head and loss",
+    rows=(70, 78),
+    severity="warning",
+    threshold="exact: an output whose gradient cannot vanish for all rows",
+    source="DeepFD's patches; own",
+    labels=("ACH(out)",),
+    why="Where the output is below 0 for all rows, at the start or later, it stays 0 for ever.",
+    remedy="End without activation, or in softplus where only positive values make sense.",
+)
+def relu_at_output(setup: Setup) -> Iterator[Found]:
+    for head, loss, target in held(setup):
+        if loss.family == "regression" and head.activation == "relu" and target.minimum >= 0:
+            yield Found(
+                f"layer {head.layer!r} ends in relu and the loss is {loss.name}", head.layer
+            )
+
+
+@Card(
     id="units-without-a-class",
     title="Units for which there is no label",
     group="head and loss",
@@ -135,5 +155,6 @@ CHECKS = (
     exclusive_classes_apart,
     several_labels_in_one_softmax,
     relative_loss_at_zero,
+    relu_at_output,
     units_without_a_class,
 )

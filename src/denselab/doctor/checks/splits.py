@@ -60,7 +60,7 @@ def validation_rows_in_training(setup: Setup) -> Iterator[Found]:
 )
 def scaler_saw_validation(setup: Setup) -> Iterator[Found]:
     for train, validation in _pairs(setup):
-        whole = all(len(table.sample) == table.rows > 1 for table in (train, validation))
+        whole = all(_readable(table) for table in (train, validation))
         if not whole or np.array_equal(train.sample, validation.sample):
             continue
         alone = _standard(train.sample)
@@ -68,6 +68,10 @@ def scaler_saw_validation(setup: Setup) -> Iterator[Found]:
             yield Found("training and validation rows have mean 0 and deviation 1, each by itself")
         elif not alone and _standard(np.concatenate([train.sample, validation.sample])):
             yield Found("training and validation rows together have mean 0 and deviation 1")
+
+
+def _readable(table: Table) -> bool:
+    return table.finite and len(table.sample) == table.rows > 1
 
 
 def _standard(rows: Float[np.ndarray, "row column"]) -> bool:
@@ -94,7 +98,7 @@ def scaler_saw_split(setup: Setup) -> Iterator[Found]:
         return
     for entry in setup.entries:
         table = entry.table
-        if table is not None and len(table.sample) == table.rows > 1 and _standard(table.sample):
+        if table is not None and _readable(table) and _standard(table.sample):
             yield Found(f"all rows of {table.name} together have mean 0 and deviation 1")
 
 

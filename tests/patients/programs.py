@@ -1,0 +1,107 @@
+"""Programs to be diagnosed: a model, its data and the arguments of fit, made anew every time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+
+from denselab.doctor import Diagnosis, diagnose
+
+L = keras.layers
+BINARY, ONE_HOT, SPARSE = (
+    "binary_crossentropy",
+    "categorical_crossentropy",
+    "sparse_categorical_crossentropy",
+)
+RUN = {"epochs": 30, "batch_size": 32, "validation_split": 0.2}
+
+
+def rows(count: int = 400, columns: int = 8) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(count, columns)).astype("float32")
+
+
+X = rows()
+CLASSES = np.random.default_rng(1).integers(0, 3, 400)
+YES = (CLASSES > 0).astype("int32")
+HOT = np.eye(3, dtype="float32")[CLASSES]
+SEVERAL = np.random.default_rng(2).integers(0, 2, (400, 3)).astype("float32")
+VALUES = (X @ np.arange(8) / 10).astype("float32")
+STANDARD = ((X - X[:320].mean(0)) / X[:320].std(0)).astype("float32")
+
+
+def chain(*layers: Any) -> Callable[[], keras.Model]:
+    """Layers as functions without arguments, so that every program has layers of its own."""
+    return lambda: keras.Sequential([keras.Input((8,)), *(layer() for layer in layers)])
+
+
+def dense(units: int = 16, activation: Any = "relu", **options: Any) -> Callable[[], Any]:
+    return lambda: L.Dense(units, activation=activation, **options)
+
+
+def ending(units: int = 3, activation: str | None = "softmax") -> Callable[[], keras.Model]:
+    return chain(dense(), dense(), dense(units, activation))
+
+
+def inner(*layers: Any) -> Callable[[], keras.Model]:
+    """A classifier with layers between the input and its last layer."""
+    return chain(*layers, dense(3, "softmax"))
+
+
+@dataclass(frozen=True)
+class Program:
+    """A model, its data and the arguments of fit; by default a healthy classifier."""
+
+    model: Callable[[], keras.Model] = field(default_factory=ending)
+    x: Any = field(default_factory=lambda: X)
+    y: Any = field(default_factory=lambda: CLASSES)
+    loss: Any = SPARSE
+    optimizer: Any = keras.optimizers.Adam
+    metrics: Any = ("accuracy",)
+    fit: Any = field(default_factory=lambda: RUN)
+    prepare: Callable[[keras.Model], Any] = lambda model: None
+
+    def diagnose(self) -> Diagnosis:
+        """Builds, compiles and diagnoses it."""
+        model = self.model()
+        arguments = self.fit() if callable(self.fit) else self.fit
+        loss = self.loss() if isinstance(self.loss, type | partial) else self.loss
+        model.compile(self.optimizer(), loss, metrics=list(self.metrics))
+        self.prepare(model)
+        return diagnose(model, self.x, self.y, fit_arguments=arguments)
+
+    def but(self, **changes: Any) -> "Program":
+        return replace(self, **changes)
+
+    def run(self, **arguments: Any) -> "Program":
+        return replace(self, fit={**RUN, **arguments})
+
+    def calling(self, *callbacks: Callable[[], Any], **arguments: Any) -> "Program":
+        """With callbacks, made anew for every diagnosis."""
+        return replace(
+            self, fit=lambda: {**RUN, **arguments, "callbacks": [make() for make in callbacks]}
+        )
+
+
+HEALTHY = Program()
+ASKS = Program(ending(1, "sigmoid"), y=YES, loss=BINARY)
+VALUE = Program(ending(1, None), y=VALUES, loss="mse", metrics=("mae",))
+MARKS = Program(y=HOT, loss=ONE_HOT)
+SELF = Program(inner(*[dense(16, "selu", kernel_initializer="lecun_normal")] * 2), x=STANDARD)
+
+
+def crossed(name: str, **options: Any) -> Callable[[], Any]:
+    return partial(getattr(keras.losses, name), **options)
+
+
+class Pairwise(keras.losses.Loss):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return keras.ops.mean(keras.ops.square(keras.ops.cast(y_true, "float32") - y_pred))
+
+
+def damaged(array: np.ndarray, value: float = np.nan) -> np.ndarray:
+    array = array.copy()
+    array[7] = value
+    return array
