@@ -98,6 +98,19 @@ def test_a_packed_file_is_the_smaller_of_the_two():
     assert way.packed_bytes < way.file_bytes / 10
 
 
+def test_the_state_of_the_optimizer_counts_for_no_size(rows):
+    def sizes(net):
+        way = measure(net, rows, batch_sizes=(1,), rounds=1).way("keras")
+        return way.file_bytes, way.packed_bytes
+
+    net = keras.Sequential([keras.Input((8,)), layers.Dense(100), layers.Dense(100)])
+    before = sizes(net)
+    net.compile("adam", "mse")
+    net.optimizer.build(net.trainable_variables)
+
+    assert sizes(net) == pytest.approx(before, rel=0.01)
+
+
 def test_floats_are_scored_by_the_root_mean_squared_error():
     line = keras.Sequential([keras.Input((1,)), layers.Dense(1)])
     line.set_weights([np.array([[2.0]]), np.array([0.0])])

@@ -19,8 +19,9 @@ class Way:
         title: The same in words.
         parameters: Numbers that the model holds.
         nonzero: Those that are not 0.
-        file_bytes: Size of what is stored: the `.keras` or `.onnx` file, the arrays of CSR.
-        packed_bytes: The same deflated; for Keras, what `save_packed` writes.
+        file_bytes: Size of what is stored: the `.keras` file without optimizer, the `.onnx` file, the
+            arrays of CSR.
+        packed_bytes: The same deflated, for Keras by `pack`; CSR as it is.
         score: Accuracy from 0 to 1, or the root mean squared error; None without labels.
         latencies: One a batch size; empty where `not_measured` says why.
         not_measured: Why there are no times, or None.

@@ -14,6 +14,7 @@ import numpy as np
 
 from denselab.errors import UsageError
 from denselab.onnx_export import to_onnx
+from denselab.sparsity.copying import cloned
 from denselab.sparsity.csr import csr_chain
 from denselab.sparsity.latency import Latency, interleaved, one_core
 from denselab.sparsity.measurement import Measurement, Way
@@ -147,9 +148,12 @@ def _csr(model: keras.Model) -> tuple[Answer, int, int]:
 
 
 def _keras_sizes(model: keras.Model) -> tuple[int, int]:
+    """Saves a copy without the optimizer, whose state can be larger than the model."""
+    copy = cloned(model)
+    copy.set_weights(model.get_weights())
     with tempfile.TemporaryDirectory(prefix="denselab-") as folder:
         plain = Path(folder, "model.keras")
-        model.save(plain)
+        copy.save(plain)
         size = plain.stat().st_size
         return size, pack(plain, plain)
 

@@ -31,7 +31,7 @@ _MOST_RATIO, _SMALL = 90, 2**16
 
 
 def save_packed(model: keras.Model, path: Path) -> int:
-    """Saves a model as a `.keras` file whose weights are compressed without loss.
+    """Saves a model, and its optimizer where it is compiled, as a `.keras` file compressed without loss.
 
     `keras.saving.load_model` opens it, and so does every denselab command; predictions are equal to
     the last bit.
