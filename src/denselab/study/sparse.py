@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DENSE",
     "METHODS",
+    "REGION",
     "Curve",
     "CurvePoint",
     "Method",
@@ -119,11 +120,15 @@ def strength_path(base: Recipe, rows: int) -> tuple[float, ...]:
     Returns:
         Four strengths of two digits.
 
+    Raises:
+        UsageError: If the recipe trains nothing.
+
     Example:
         >>> from denselab.recipes import load_recipe
         >>> strength_path(load_recipe("plain", preset="tuned"), 45_000)
         (0.00061, 0.0018, 0.0061, 0.018)
     """
+    _arm(base, DENSE, "", {"method": "magnitude"})  # Refuses what cannot become sparse.
     trained = rows - round(rows * base.training.validation_fraction)
     until = Sparsity().end * steps(base, trained).total * base.optimizer.learning_rate
     return tuple(float(f"{shrunk / until:.2g}") for shrunk in _SHRUNK)
@@ -241,10 +246,11 @@ class CurvePoint:
         return 100 * stdev(self.accuracies) if len(self.accuracies) > 1 else nan
 
     def to_json(self) -> dict[str, object]:
-        """Lists its attributes; what is not finite is None."""
+        """Lists its attributes, mean and deviation; what is not finite is None."""
+        shown = {**vars(self), "mean": self.mean, "deviation": self.deviation}
         return {
             name: None if isinstance(value, float) and not isfinite(value) else value
-            for name, value in vars(self).items()
+            for name, value in shown.items()
         }
 
 

@@ -14,6 +14,7 @@ from denselab.report.sections.provenance import provenance
 from denselab.report.sections.recipes import recipes
 from denselab.report.sections.secondary import secondary
 from denselab.report.sections.seeds import seeds
+from denselab.report.sections.sparsity import sparsity
 from denselab.report.sections.tuning import tuning
 from denselab.report.sections.uncertainty import uncertainty
 
@@ -29,6 +30,7 @@ SECTIONS: tuple[SectionMaker, ...] = (
     cost,
     tuning,
     claims,
+    sparsity,
     activations,
     uncertainty,
     recipes,
