@@ -244,6 +244,9 @@ ARCHITECTURE = (
         HEALTHY.but(model=chain(dense(), dense(3, "softmax"), partial(L.Dropout, 0.2))),
         HEALTHY.but(model=inner(dense(), partial(L.Dropout, 0.2))),
     ),
+    risk(
+        "narrow-relu-layer", HEALTHY.but(model=inner(dense(2))), HEALTHY.but(model=inner(dense(4)))
+    ),
     risk("one-unit-hidden-layer", HEALTHY.but(model=inner(dense(), dense(1)))),
     Patient("nothing-trainable", HEALTHY.but(prepare=freeze)),
     Patient("units-start-alike", HEALTHY.but(model=inner(dense(kernel_initializer="zeros")))),
@@ -352,6 +355,7 @@ RUNS = (
     ),
     risk("hardly-any-updates", HEALTHY.run(epochs=2)),
     risk("weights-cannot-move-far", optimized(partial(ADAM, 1e-5))),
+    risk("weights-cannot-move-far", optimized(partial(SGD, 1e-3)), optimized(SGD)),
     Patient(
         "batch-norm-on-few-rows",
         HEALTHY.but(model=BATCH).run(batch_size=1),

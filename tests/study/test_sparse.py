@@ -15,7 +15,6 @@ from denselab.study.sparse import (
     pilot_recipes,
     sparse_recipes,
     sparsity_curve,
-    strength_path,
 )
 
 SIZES = (64, 10)
@@ -69,13 +68,6 @@ def test_structured_arms_have_the_wanted_share_of_parameters_and_the_dense_ones_
 def test_what_makes_no_curve_is_refused(asked, message):
     with pytest.raises(UsageError, match=message):
         arms(**asked)
-
-
-def test_the_path_shrinks_weights_by_as_much_whatever_the_rate():
-    slow = load_recipe("plain", preset="tuned")
-    fast = apply_settings(slow, {"optimizer.learning_rate": 10 * slow.optimizer.learning_rate})
-    for a, b in zip(strength_path(slow, 1000), strength_path(fast, 1000), strict=True):
-        assert a == pytest.approx(10 * b, rel=0.05)
 
 
 def test_the_question_holds_every_arm_against_the_dense_one():

@@ -7,6 +7,7 @@ from denselab.data import hold_out_test, load
 from denselab.errors import UsageError
 from denselab.recipes import load_recipe
 from denselab.training import train_recipe, train_together
+from denselab.training.network import penalty
 
 SMALL = [
     "network.depth=2",
@@ -68,3 +69,11 @@ def test_recipes_of_different_programs_are_refused(wine):
     other = [sparse("gradual", 0.5), sparse("magnitude", 0.5)]
     with pytest.raises(UsageError, match="do not share a program"):
         train_together(other, wine, seeds={one.name: [0] for one in other})
+
+
+def test_the_l1_penalty_takes_off_as_much_in_all_whatever_the_rate():
+    slow, fast = (sparse("l1", 0.5, f"optimizer.learning_rate={rate}") for rate in (1e-4, 1e-2))
+    rows = 320  # Ten steps an epoch, and five epochs of which 0.7 have the penalty.
+    for recipe in (slow, fast):
+        in_all = penalty(recipe, rows) * recipe.optimizer.learning_rate * 35
+        assert in_all == pytest.approx(recipe.sparsity.strength)

@@ -43,13 +43,13 @@ class SparsityOptions:
         ),
     ] = "magnitude,gradual,l1,structured"
     strengths: Annotated[
-        str | None,
+        str,
         typer.Option(
             metavar="A,B,...",
-            help="Strengths of the l1 penalty that are tried for each share, on validation rows; by default "
-            "four that suit rate and steps.",
+            help="What the l1 penalty takes off every weight in all; the best for each share is chosen on "
+            "validation rows.",
         ),
-    ] = None
+    ] = "0.02,0.06,0.2,0.6"
     seeds: Annotated[int, typer.Option(help="How many times each arm is trained.")] = 5
     seed: Annotated[int, typer.Option(help="The first seed; the others follow it.")] = 0
     out: Annotated[
@@ -81,7 +81,7 @@ def sparsity(
         selected_seeds,
     )
     from denselab.study.plan import default_folder, plan_study
-    from denselab.study.sparse import pilot_recipes, sparse_recipes, strength_path
+    from denselab.study.sparse import pilot_recipes, sparse_recipes
 
     preset = changes.preset or "tuned"
     base = selected_recipe(asked.recipe, preset, changes)
@@ -93,9 +93,7 @@ def sparsity(
         raise UsageError(
             f"{data} is a regression; recipes train classifiers, give data with classes"
         )
-    strengths = list(strength_path(base, dataset.n))
-    if asked.strengths is not None:
-        strengths = _numbers("--strengths", asked.strengths)
+    strengths = _numbers("--strengths", asked.strengths)
     sizes = dataset.features, dataset.classes
     first = sparse_recipes(
         base,

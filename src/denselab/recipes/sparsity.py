@@ -52,10 +52,11 @@ class Sparsity(Table):
         default=20, ge=1, le=10_000, description="gradual: prunings between begin and end."
     )
     strength: float = Field(
-        default=0.01,
+        default=0.06,
         ge=0,
         le=1e6,
-        description="l1: strength of the penalty; a step shrinks every weight by learning rate x strength.",
+        description="l1: how much the penalty takes off every weight, all steps up to end together, at the "
+        "highest learning rate.",
     )
 
     @model_validator(mode="after")

@@ -101,6 +101,8 @@ def compile_like(
     for name in ("metrics", "weighted_metrics"):
         config[name] = keras.tree.map_structure(_new_metric, config.get(name))
     copy.compile(**config)
+    # An optimizer that is saved before it has variables warns when it is loaded.
+    _inner(copy.optimizer).build(copy.trainable_variables)
 
 
 @contextlib.contextmanager

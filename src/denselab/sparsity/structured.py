@@ -140,7 +140,7 @@ def unit_share(model: keras.Model, sparsity: float, *, skip: Sequence[str] = ())
         >>> layers = keras.layers
         >>> sizes = [layers.Dense(100), layers.Dense(100), layers.Dense(10)]
         >>> unit_share(keras.Sequential([keras.Input((10,)), *sizes]), 0.8)
-        0.6
+        0.595
     """
     sparsity = check_sparsity(sparsity)
     names = _shares(model, 0.5, skip)

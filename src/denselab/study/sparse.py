@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from denselab.data import Dataset
 from denselab.errors import UsageError
 from denselab.randomness import integer_seed
-from denselab.recipes import Recipe, Sparsity, apply_settings, parameter_count, steps
+from denselab.recipes import Recipe, apply_settings, parameter_count
 from denselab.study.arms import recipes_of
 from denselab.study.compare import compare_recipes
 from denselab.study.judgement import Asked, labels_of
@@ -37,7 +37,6 @@ __all__ = [
     "pilot_recipes",
     "sparse_recipes",
     "sparsity_curve",
-    "strength_path",
 ]
 
 Method = Literal["magnitude", "gradual", "l1", "structured"]
@@ -51,7 +50,6 @@ REGION = 1.0
 """Differences of accuracy up to so many points do not matter on such a curve."""
 
 _STRENGTHS = "-strengths"
-_SHRUNK = (0.02, 0.06, 0.2, 0.6)
 _TUNED_SHARE = 0.3
 """What a structured arm trains after its units are gone, as a share of the epochs of the dense one."""
 
@@ -106,32 +104,6 @@ def sparse_recipes(
                 )
             )
     return tuple(arms)
-
-
-def strength_path(base: Recipe, rows: int) -> tuple[float, ...]:
-    """Chooses strengths of the l1 penalty that shrink weights by 0.02, 0.06, 0.2 and 0.6 in all.
-
-    A step shrinks every weight by learning rate x strength, and the penalty acts until the zeros are fixed.
-
-    Args:
-        base: What is made sparse; a schedule counts with its highest rate.
-        rows: Rows to train and validate on.
-
-    Returns:
-        Four strengths of two digits.
-
-    Raises:
-        UsageError: If the recipe trains nothing.
-
-    Example:
-        >>> from denselab.recipes import load_recipe
-        >>> strength_path(load_recipe("plain", preset="tuned"), 45_000)
-        (0.00061, 0.0018, 0.0061, 0.018)
-    """
-    _arm(base, DENSE, "", {"method": "magnitude"})  # Refuses what cannot become sparse.
-    trained = rows - round(rows * base.training.validation_fraction)
-    until = Sparsity().end * steps(base, trained).total * base.optimizer.learning_rate
-    return tuple(float(f"{shrunk / until:.2g}") for shrunk in _SHRUNK)
 
 
 def pilot_recipes(

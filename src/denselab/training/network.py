@@ -19,7 +19,7 @@ from denselab.components import (
 from denselab.recipes import Recipe, resolved, steps
 from denselab.sparsity import GradualPruning, ProximalL1, one_shot_pruning, pruned_optimizer
 
-__all__ = ["build_network", "compile_network"]
+__all__ = ["build_network", "compile_network", "penalty"]
 
 _NORMALIZATIONS = {
     "batch": keras.layers.BatchNormalization,
@@ -193,12 +193,29 @@ def _pruning(recipe: Recipe, train_rows: int) -> GradualPruning | ProximalL1 | N
     if wanted.method == "magnitude":
         return one_shot_pruning(wanted.share, at=end, scope=wanted.scope)
     if wanted.method == "l1":
-        return ProximalL1(wanted.strength, wanted.share, end, wanted.scope)
+        return ProximalL1(penalty(recipe, train_rows), wanted.share, end, wanted.scope)
     if wanted.method != "gradual":
         return None
     begin = min(round(wanted.begin * total), end - 1)
     every = max(1, (end - begin) // wanted.prunings)
     return GradualPruning(wanted.share, begin, end, every, scope=wanted.scope)
+
+
+def penalty(recipe: Recipe, train_rows: int) -> float:
+    """Finds the strength of the l1 penalty that takes off every weight what a recipe wants in all.
+
+    A step takes off learning rate x penalty.
+
+    Args:
+        recipe: A recipe of the method l1.
+        train_rows: Number of training rows.
+
+    Returns:
+        The strength that `ProximalL1` takes.
+    """
+    wanted = recipe.sparsity
+    end = max(1, round(wanted.end * steps(recipe, train_rows).total))
+    return wanted.strength / (end * recipe.optimizer.learning_rate)
 
 
 def _learning_rate(

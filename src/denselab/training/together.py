@@ -9,6 +9,7 @@ from denselab.engine import claim_cores
 from denselab.errors import UsageError
 from denselab.recipes import Recipe, groups
 from denselab.training.following import Following, Reporting
+from denselab.training.network import penalty
 from denselab.training.results import RecipeResult, Trial
 from denselab.training.train import splits_for, train_places
 
@@ -57,13 +58,14 @@ def train_together(
             on_trial(named)
 
     every_seed = [seed for _, seed in places]
+    splits = splits_for(recipes[0], dataset, every_seed)
     result = train_places(
         recipes[0],
         dataset,
-        splits_for(recipes[0], dataset, every_seed),
+        splits,
         seeds=every_seed,
         report=Reporting(on_place=done, **following),
-        further={"scalars": _scalars(places)},
+        further={"scalars": _scalars(places, len(splits[0][0]))},
     )
     return tuple(
         RecipeResult(
@@ -77,11 +79,11 @@ def train_together(
     )
 
 
-def _scalars(places: Sequence[tuple[Recipe, int]]) -> dict[str, list[float]]:
+def _scalars(places: Sequence[tuple[Recipe, int]], train_rows: int) -> dict[str, list[float]]:
     """Gives each member the values of its recipe; all of them are variables of the optimizer."""
     found = {"optimizer.sparsity": [recipe.sparsity.share for recipe, _ in places]}
     if places[0][0].sparsity.method == "l1":
-        found["optimizer.strength"] = [recipe.sparsity.strength for recipe, _ in places]
+        found["optimizer.strength"] = [penalty(recipe, train_rows) for recipe, _ in places]
     return found
 
 

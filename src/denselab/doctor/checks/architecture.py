@@ -306,6 +306,26 @@ def one_unit_hidden_layer(setup: Setup) -> Iterator[Found]:
 
 
 @Card(
+    id="narrow-relu-layer",
+    title="A relu layer of two or three units",
+    group="architecture",
+    rows=(43, 70),
+    severity="warning",
+    threshold="at most a tenth of the rows without any unit on: 4 units",
+    source="own: at the start a relu is off for half of the rows, so 2 or 3 are off together for 1/4 or 1/8",
+    labels=("LCN",),
+    why="Rows for which all units are off cannot be told apart, and units that die are not made up for.",
+    remedy="Widen it, or use an activation that is never off, such as elu or tanh.",
+    fix={"network.width": 100},
+)
+def narrow_relu_layer(setup: Setup) -> Iterator[Found]:
+    for layer in hidden(setup.network):
+        off = activation_after(setup.network, layer) == "relu"
+        if layer.kind == "Dense" and off and layer.units in (2, 3):
+            yield Found(f"layer {layer.name!r} has {layer.units} units with relu", layer.name)
+
+
+@Card(
     id="narrow-hidden-layer",
     title="A hidden layer narrower than the output",
     group="architecture",
@@ -381,6 +401,7 @@ CHECKS = (
     dropout_too_strong,
     dropout_at_output,
     one_unit_hidden_layer,
+    narrow_relu_layer,
     narrow_hidden_layer,
     nothing_trainable,
     more_weights_than_rows,

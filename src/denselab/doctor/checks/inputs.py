@@ -14,7 +14,7 @@ from denselab.doctor.facts.tables import Table
 
 __all__ = ["CHECKS", "far_off_scale"]
 
-_FAR = 100.0
+_FAR = 30.0
 _STANDARD = {"preprocessing.scaling": "standard"}
 
 
@@ -33,7 +33,7 @@ def _scalable(setup: Setup) -> Iterator[tuple[Entry, Table]]:
 
 
 def far_off_scale(setup: Setup) -> list[tuple[Entry, float]]:
-    """Finds inputs with a column whose root mean square is above 100.
+    """Finds inputs with a column whose root mean square is above 30.
 
     Args:
         setup: The facts.
@@ -73,7 +73,7 @@ def data_not_finite(setup: Setup) -> Iterator[Found]:
     group="data",
     rows=(20,),
     severity="warning",
-    threshold="root mean square of a column above 100 (own); up to that a note where a mean is off 0 by "
+    threshold="root mean square of a column above 30 (own); up to that a note where a mean is off 0 by "
     "more than 3, a value above 10, or deviations differ by more than 10 times",
     source="UMLAUT, TheDeepChecker, SageMaker Debugger; bounds own, since theirs fire on z-scores",
     labels=("CPP",),

@@ -44,9 +44,9 @@ def learning_rate_too_high(setup: Setup) -> Iterator[Found]:
     group="optimizer and schedule",
     rows=(49,),
     severity="warning",
-    threshold="at least 1e-6 for Adam and its kin, 1e-5 for SGD, 0.01 for Adadelta (own)",
+    threshold="at least 1e-6 for Adam and its kin, 1e-5 for SGD, 0.01 for Adadelta, 0.005 for Adagrad (own)",
     source="UMLAUT, TheDeepChecker; Zeiler, 2012, for Adadelta",
-    labels=("HLR",),
+    labels=("HLR", "OCH"),
     why="The weights hardly move in any run of usual length.",
     remedy="Use 1e-3 for Adam, 1e-2 for SGD, 1.0 for Adadelta, or look for one by denselab find-lr.",
 )
@@ -55,8 +55,8 @@ def learning_rate_too_low(setup: Setup) -> Iterator[Found]:
     if optimizer is None or optimizer.rate is None:
         return
     least = {"adaptive": 1e-6, "sgd": 1e-5}.get(optimizer.family, 1e-6)
-    if optimizer.kind == "Adadelta":
-        least = 0.01  # Keras' default of 0.001 is a thousandth of the paper's
+    # Keras' defaults of 0.001 are a thousandth of Zeiler's and a tenth of Duchi's.
+    least = {"Adadelta": 0.01, "Adagrad": 0.005}.get(optimizer.kind, least)
     if optimizer.rate < least:
         yield Found(
             f"{optimizer.kind} has learning rate {optimizer.rate:.3g}",

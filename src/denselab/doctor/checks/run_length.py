@@ -8,6 +8,9 @@ from denselab.doctor.facts.setup import Setup
 __all__ = ["CHECKS"]
 
 
+_FEWEST = 30
+
+
 def _batch_norms(setup: Setup) -> list[str]:
     return [layer.name for layer in setup.network.layers if layer.kind == "BatchNormalization"]
 
@@ -18,7 +21,7 @@ def _batch_norms(setup: Setup) -> list[str]:
     group="length of the run",
     rows=(33,),
     severity="warning",
-    threshold="at least 50 updates (own); a note below 200",
+    threshold="at least 30 updates (own); a note below 200",
     source="TheDeepChecker; bounds own",
     labels=("HNE", "HBS"),
     why="A network moves a little with every update; after this few it is nearly where it started.",
@@ -31,7 +34,7 @@ def hardly_any_updates(setup: Setup) -> Iterator[Found]:
     if plan.updates < 200:
         yield Found(
             f"{plan.epochs} epochs of {plan.batches} batches are {plan.updates} updates",
-            severity=None if plan.updates < 50 else "note",
+            severity=None if plan.updates < _FEWEST else "note",
         )
 
 
@@ -41,18 +44,20 @@ def hardly_any_updates(setup: Setup) -> Iterator[Found]:
     group="length of the run",
     rows=(33, 49),
     severity="warning",
-    threshold="updates times rate at least 0.02 for Adam and its kin (own)",
-    source="own: such an optimizer moves a weight by at most about its rate in one update",
+    threshold="updates times rate at least 0.02 for Adam and its kin, and 1 for SGD, over 1 - momentum (own)",
+    source="own: one update moves a weight by the rate, with SGD times its gradient",
     labels=("HNE", "HLR"),
-    why="No weight can move by more than that product, and weights start at sizes of 0.1.",
+    why="Weights start at sizes of 0.1 and gradients at sizes of less: none of them gets anywhere.",
     remedy="Train longer, or raise the learning rate.",
 )
 def weights_cannot_move_far(setup: Setup) -> Iterator[Found]:
     plan, optimizer = setup.plan, setup.optimizer
     if plan is None or optimizer is None or plan.updates is None or optimizer.rate is None:
         return
-    reach = plan.updates * optimizer.rate
-    if optimizer.family == "adaptive" and plan.updates >= 50 and reach < 0.02:
+    momentum = optimizer.momentum if optimizer.family == "sgd" and optimizer.momentum else 0.0
+    least = {"adaptive": 0.02, "sgd": 1.0}.get(optimizer.family, 0.0)
+    reach = plan.updates * optimizer.rate / max(1 - momentum, 1e-3)
+    if plan.updates >= _FEWEST and reach < least:
         yield Found(f"{plan.updates} updates at rate {optimizer.rate:.3g} reach {reach:.2g}")
 
 
