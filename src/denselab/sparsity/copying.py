@@ -132,7 +132,11 @@ def _is_graph(model: Any) -> bool:
 
 
 def _remade(model: Any) -> keras.Model:
-    return keras.models.clone_model(model)
+    """Makes a subclassed model from its config, with the layer names that masks and `skip` go by."""
+    copy: Any = keras.models.clone_model(model)
+    for ours, theirs in zip(copy._flatten_layers(), model._flatten_layers(), strict=True):
+        ours.name = theirs.name
+    return copy
 
 
 def _equal_layer(layer: Any) -> Any:
