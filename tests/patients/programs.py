@@ -105,3 +105,41 @@ def damaged(array: np.ndarray, value: float = np.nan) -> np.ndarray:
     array = array.copy()
     array[7] = value
     return array
+
+
+def skipping(activation: str) -> keras.Model:
+    inputs = keras.Input((8,))
+    start = "lecun_normal" if activation == "selu" else "he_normal"
+    first = L.Dense(16, activation, kernel_initializer=start)(inputs)
+    second = L.Dense(16, activation, kernel_initializer=start)(first)
+    return keras.Model(inputs, L.Dense(3, "softmax")(L.Add()([first, second])))
+
+
+def normalized_in_training(training: bool | None) -> keras.Model:
+    inputs = keras.Input((8,))
+    hidden = L.BatchNormalization()(L.Dense(16)(inputs), training=training)
+    return keras.Model(inputs, L.Dense(3, "softmax")(L.ReLU()(hidden)))
+
+
+def freeze(model: keras.Model) -> None:
+    model.trainable = False
+
+
+def after_another(model: keras.Model) -> None:
+    other = ending()()
+    other.compile(model.optimizer, SPARSE)
+    other.fit(X[:32], CLASSES[:32], verbose=0)
+
+
+def swapped(model: keras.Model) -> None:
+    model.layers[0].trainable = False
+    model.compile(keras.optimizers.Adam(), SPARSE)
+    model.fit(X[:32], CLASSES[:32], verbose=0)
+    model.layers[0].trainable = True
+    model.layers[1].trainable = False
+
+
+def served(path: str) -> Any:
+    callback = keras.callbacks.ModelCheckpoint(path)
+    callback.set_model(ending()())
+    return callback

@@ -25,6 +25,9 @@ _SPEC.loader.exec_module(programs)
 L, Program, Pairwise = programs.L, programs.Program, programs.Pairwise
 chain, dense, ending, inner = programs.chain, programs.dense, programs.ending, programs.inner
 crossed, damaged, rows = programs.crossed, programs.damaged, programs.rows
+skipping, freeze, served = programs.skipping, programs.freeze, programs.served
+after_another, swapped = programs.after_another, programs.swapped
+normalized_in_training = programs.normalized_in_training
 BINARY, ONE_HOT, SPARSE, RUN = programs.BINARY, programs.ONE_HOT, programs.SPARSE, programs.RUN
 X, STANDARD, CLASSES, YES = programs.X, programs.STANDARD, programs.CLASSES, programs.YES
 HOT, SEVERAL, VALUES = programs.HOT, programs.SEVERAL, programs.VALUES
@@ -193,24 +196,6 @@ DATA = (
 )
 
 
-def skipping(activation: str) -> keras.Model:
-    inputs = keras.Input((8,))
-    start = "lecun_normal" if activation == "selu" else "he_normal"
-    first = L.Dense(16, activation, kernel_initializer=start)(inputs)
-    second = L.Dense(16, activation, kernel_initializer=start)(first)
-    return keras.Model(inputs, L.Dense(3, "softmax")(L.Add()([first, second])))
-
-
-def normalized_in_training(training: bool | None) -> keras.Model:
-    inputs = keras.Input((8,))
-    hidden = L.BatchNormalization()(L.Dense(16)(inputs), training=training)
-    return keras.Model(inputs, L.Dense(3, "softmax")(L.ReLU()(hidden)))
-
-
-def freeze(model: keras.Model) -> None:
-    model.trainable = False
-
-
 LECUN = partial(dense, 16, "selu", kernel_initializer="lecun_normal")
 BATCH = inner(dense(16, None, use_bias=False), L.BatchNormalization, L.ReLU)
 ARCHITECTURE = (
@@ -300,26 +285,6 @@ ARCHITECTURE = (
 )
 
 
-def after_another(model: keras.Model) -> None:
-    other = ending()()
-    other.compile(model.optimizer, SPARSE)
-    other.fit(X[:32], CLASSES[:32], verbose=0)
-
-
-def swapped(model: keras.Model) -> None:
-    model.layers[0].trainable = False
-    model.compile(keras.optimizers.Adam(), SPARSE)
-    model.fit(X[:32], CLASSES[:32], verbose=0)
-    model.layers[0].trainable = True
-    model.layers[1].trainable = False
-
-
-def served(path: str) -> Any:
-    callback = keras.callbacks.ModelCheckpoint(path)
-    callback.set_model(ending()())
-    return callback
-
-
 SGD, ADAM = keras.optimizers.SGD, keras.optimizers.Adam
 STOP = partial(partial, keras.callbacks.EarlyStopping, restore_best_weights=True)
 PLATEAU = partial(keras.callbacks.ReduceLROnPlateau, patience=3)
@@ -339,7 +304,11 @@ RUNS = (
     risk("learning-rate-too-high", optimized(partial(ADAM, 0.1))),
     risk("learning-rate-too-high", optimized(partial(SGD, 2.0))),
     risk("learning-rate-too-high", optimized(partial(SGD, 0.3, momentum=0.9))),
-    risk("learning-rate-too-low", optimized(partial(SGD, 1e-7))),
+    risk(
+        "learning-rate-too-low",
+        optimized(partial(SGD, 1e-7)),
+        with_it=("weights-cannot-move-far",),
+    ),
     risk(
         "learning-rate-too-low",
         optimized(keras.optimizers.Adadelta),

@@ -4,6 +4,7 @@ from denselab.doctor.check import Check
 from denselab.doctor.checks import (
     architecture,
     callbacks,
+    dropping,
     endings,
     inputs,
     labels,
@@ -26,6 +27,7 @@ CHECKS: tuple[Check, ...] = (
     *targets.CHECKS,
     *splits.CHECKS,
     *architecture.CHECKS,
+    *dropping.CHECKS,
     *starts.CHECKS,
     *self_normalization.CHECKS,
     *optimization.CHECKS,
