@@ -110,7 +110,7 @@ def test_arms_and_trainings_are_shown_without_training(denselab, folder, own):
         ["scaling"],
     ]
     answer = denselab("claims", "digits", "--dry-run")
-    assert "20 claims name" in answer.out
+    assert "22 claims name" in answer.out
     assert not (folder / "study").exists()
 
 
