@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -12,7 +12,7 @@ from denselab.errors import UsageError
 
 if TYPE_CHECKING:
     from denselab.data import Dataset
-    from denselab.recipes import Recipe
+    from denselab.recipes import Preset, Recipe
     from denselab.study import Plan, Summary
     from denselab.study.sparse import Curve, Method
 
@@ -80,45 +80,62 @@ def sparsity(
         selected_recipe,
         selected_seeds,
     )
-    from denselab.study.plan import default_folder, plan_study
-    from denselab.study.sparse import pilot_recipes, sparse_recipes
 
     preset = changes.preset or "tuned"
     base = selected_recipe(asked.recipe, preset, changes)
-    methods, shares = _wanted(asked)
-    seeds = selected_seeds(asked.seed, asked.seeds)
+    ways, seeds = _ways(asked), selected_seeds(asked.seed, asked.seeds)
     check_writable(asked.out or Path("studies"))
     dataset = selected_data(data, where, calibration=calibration_share(preset, changes))
     if dataset.classes is None:
         raise UsageError(
             f"{data} is a regression; recipes train classifiers, give data with classes"
         )
-    strengths = _numbers("--strengths", asked.strengths)
-    sizes = dataset.features, dataset.classes
-    first = sparse_recipes(
-        base,
-        methods=methods,
-        shares=shares,
-        strengths=dict.fromkeys(shares, strengths[0]),
-        sizes=sizes,
-    )
-    tried = pilot_recipes(base, shares=shares, strengths=strengths) if "l1" in methods else ()
-    known = plan_study((*first, *tried), dataset, seeds=seeds, preset=preset)
-    folder = asked.out or default_folder(f"sparsity-{data}", known)
-    chosen = dict.fromkeys(shares, strengths[0])
-    if len(strengths) > 1 and tried:
-        chosen = _strengths(base, dataset, shares, strengths, (folder, asked.context.obj))
-    arms = sparse_recipes(base, methods=methods, shares=shares, strengths=chosen, sizes=sizes)
-    plan = plan_study(arms, dataset, seeds=seeds, preset=preset)
+    plan, folder = _planned(base, ways, dataset, asked, (seeds, preset))
     summary = _train(plan, dataset, folder, asked.context.obj)
     _show(summary, folder, as_json=asked.as_json)
     if summary.failed:
         raise typer.Exit(_TRIALS_FAILED)
 
 
-def _wanted(asked: SparsityOptions) -> "tuple[list[Method], list[float]]":
+def _planned(
+    base: "Recipe",
+    ways: "_Ways",
+    dataset: "Dataset",
+    asked: SparsityOptions,
+    about: "tuple[tuple[int, ...], Preset]",
+) -> "tuple[Plan, Path]":
+    """Plans the arms of the curve, once the strengths of the penalty are chosen."""
+    from denselab.study.plan import default_folder, plan_study
+    from denselab.study.sparse import pilot_recipes, sparse_recipes
+
+    seeds, preset = about
+    shares, strengths = ways.shares, ways.strengths
+    sizes = dataset.features, dataset.classes or 1
+    known = {"methods": ways.methods, "shares": shares, "sizes": sizes}
+    first = dict.fromkeys(shares, strengths[0])
+    arms = sparse_recipes(base, strengths=first, **known)
+    tried = pilot_recipes(base, shares=shares, strengths=strengths) if "l1" in ways.methods else ()
+    whole = plan_study((*arms, *tried), dataset, seeds=seeds, preset=preset)
+    folder = asked.out or default_folder(f"sparsity-{dataset.name}", whole)
+    if tried and len(strengths) > 1:
+        chosen = _strengths(base, dataset, ways, (folder, asked.context.obj))
+        arms = sparse_recipes(base, strengths=chosen, **known)
+    return plan_study(arms, dataset, seeds=seeds, preset=preset), folder
+
+
+class _Ways(NamedTuple):
+    methods: "list[Method]"
+    shares: list[float]
+    strengths: list[float]
+
+
+def _ways(asked: SparsityOptions) -> _Ways:
     named: Any = [name.strip() for name in asked.methods.split(",") if name.strip()]
-    return named, _numbers("--shares", asked.shares)
+    shares, strengths = (
+        _numbers("--shares", asked.shares),
+        _numbers("--strengths", asked.strengths),
+    )
+    return _Ways(named, shares, strengths)
 
 
 def _numbers(option: str, text: str) -> list[float]:
@@ -130,16 +147,12 @@ def _numbers(option: str, text: str) -> list[float]:
 
 
 def _strengths(
-    base: "Recipe",
-    dataset: "Dataset",
-    shares: list[float],
-    strengths: list[float],
-    place: tuple[Path, str],
+    base: "Recipe", dataset: "Dataset", ways: _Ways, place: tuple[Path, str]
 ) -> dict[float, float]:
     from denselab.cli.progress import training_progress, work_for
     from denselab.study.sparse import choose_strengths, pilot_recipes
 
-    folder, command = place
+    (folder, command), shares, strengths = place, ways.shares, ways.strengths
     recipes = pilot_recipes(base, shares=shares, strengths=strengths)
     typer.echo(
         f"{dataset.name}: l1 with {len(strengths)} strengths at {len(shares)} shares of zeros, one seed of its own, "

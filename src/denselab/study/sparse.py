@@ -1,11 +1,11 @@
 """Accuracy against sparsity: the arms of such a study, the strength of each penalty, and the curve it ends with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite, nan
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from denselab.data import Dataset
 from denselab.errors import UsageError
@@ -19,11 +19,6 @@ from denselab.study.reading import Study, read_study
 from denselab.study.records import trials_of
 from denselab.study.statistics import Arm, pair_up, rows_estimate, seeds_estimate
 from denselab.study.verdict import study_arms, study_rows
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from denselab.training import Progress
 
 __all__ = [
     "DENSE",
@@ -129,7 +124,7 @@ def choose_strengths(
     shares: Sequence[float],
     strengths: Sequence[float],
     folder: Path,
-    follow: "tuple[str, Callable[[Progress], None] | None]",
+    follow: tuple[str, Callable[[Any], None] | None],
 ) -> dict[float, float]:
     """Chooses the strength of the l1 penalty for every share, on validation rows of a seed of its own.
 
