@@ -166,8 +166,7 @@ def test_the_stock_optimizer_comes_off_again_with_its_settings():
     pruned = pruned_optimizer(hard(keras.optimizers.Nadam), rule, model)
     assert isinstance(pruned, keras.optimizers.Nadam)
     stock = stock_optimizer(pruned)
-    config = keras.optimizers.serialize(stock)
-    assert (config["module"], config["registered_name"]) == ("keras.optimizers", None)
+    assert type(stock) is type(hard(keras.optimizers.Nadam))
     assert stock.get_config() == {**hard(keras.optimizers.Nadam).get_config(), "name": stock.name}
     pruned.sparsity = 0.5
     assert float(keras.ops.convert_to_numpy(pruned.sparsity.value)) == 0.5

@@ -1,5 +1,6 @@
 """The compiled side of pruning by magnitude: when it is due, how many weights go, and which."""
 
+import itertools
 import math
 from typing import Any
 
@@ -60,8 +61,9 @@ def smallest_removed(
         if scope == "layer":
             kept = [_largest(size, share) for size in sizes]
         else:
-            ends = [sum(math.prod(k.shape) for k in kernels[: i + 1]) for i in range(len(kernels))]
-            kept = ops.split(_largest(ops.concatenate(sizes), share), ends[:-1])
+            together = _largest(ops.concatenate(sizes), share)
+            ends = list(itertools.accumulate(math.prod(kernel.shape) for kernel in kernels))
+            kept = [together[begin:end] for begin, end in itertools.pairwise([0, *ends])]
         return [ops.reshape(k, kernel.shape) for k, kernel in zip(kept, kernels, strict=True)]
 
     # A loop of at most one turn. A condition would do, but mapped over members it becomes a choice between both

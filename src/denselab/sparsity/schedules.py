@@ -94,9 +94,9 @@ class ProximalL1:
     $+ \lambda\lVert w\rVert_1$. With momentum, and with optimizers that scale every weight's step (Adam, Nadam,
     RMSprop), it is not: the threshold uses the plain rate for all weights, so that the penalty is decoupled from the
     gradients' scale, as AdamW decouples weight decay. Zeros are exact all the same, but strengths of different
-    optimizers cannot be compared: Adam moves most weights by about the rate at every step, so that strengths far
-    below 1 make hardly any zeros, where plain descent needs less. With `use_ema`, zeros are exact from `end` on only: before, the average is of
-    shrinking weights.
+    optimizers cannot be compared: Adam moves most weights by about the rate at every step, so that strengths far below
+    1 make hardly any zeros, where plain descent needs less. With `use_ema`, zeros are exact from `end` on only: before,
+    the average is of shrinking weights.
 
     Attributes:
         strength: $\lambda$, from 0.
