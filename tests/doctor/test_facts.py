@@ -58,20 +58,22 @@ def test_a_single_nan_in_a_row_that_was_not_sampled_is_seen():
     assert not table(array).finite
 
 
-@pytest.mark.parametrize("rows", [10, 99, 100, 101, 963])
-@pytest.mark.parametrize("split", [0.0, 0.2, 0.33])
-def test_batches_are_those_that_fit_would_make(rows, split):
-    seen = []
+@pytest.mark.parametrize(("rows", "split"), [(10, 0.0), (10, 0.33), (101, 0.2)])
+def test_rows_and_updates_are_those_that_fit_would_make(rows, split):
     model = keras.Sequential([keras.Input((1,)), layers.Dense(1)])
     model.compile("sgd", "mse")
-    arguments = {"batch_size": 32, "epochs": 3, "validation_split": split}
+    arguments = {"batch_size": 1, "epochs": 2, "validation_split": split}
     plan = read_plan(arguments, rows, model)
     x = np.zeros((rows, 1), "float32")
-    history = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: seen.append(1))
-    model.fit(x, x, verbose=0, callbacks=[history], **arguments)
+    model.fit(x, x, verbose=0, **arguments)
 
-    assert plan.updates == int(model.optimizer.iterations)
-    assert plan.last_batch == (plan.rows - 32 * (plan.batches - 1))
+    # With batches of one row, updates count the rows.
+    assert plan.updates == 2 * plan.rows == int(model.optimizer.iterations)
+
+
+@pytest.mark.parametrize(("rows", "last"), [(963, 3), (959, 31), (64, 32), (7, 7)])
+def test_the_last_batch_has_what_is_left(rows, last):
+    assert read_plan({"batch_size": 32}, rows, None).last_batch == last
 
 
 def test_a_signal_keeps_its_size_where_theory_says_so():
@@ -209,3 +211,12 @@ def test_gathering_reads_heads_entries_optimizer_and_plan():
     assert setup.optimizer.kind == "Adam"
     assert setup.plan is not None
     assert (setup.plan.epochs, setup.plan.batches, setup.plan.batch_size) == (2, 1, 32)
+
+
+def test_rows_that_agree_in_the_columns_compared_first_are_compared_in_full():
+    x = np.zeros((50, 4000), "float32")
+    x[:, 7] = np.arange(50)
+    other = x.copy()
+    other[5:, 7] += 100
+
+    assert shared_rows(table(x), table(other))[:2] == (5, 50)

@@ -2,7 +2,7 @@
 
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -377,4 +377,3 @@ RUNS = (
     ),
 )
 PATIENTS: tuple[Patient, ...] = (*HEADS, *DATA, *ARCHITECTURE, *RUNS)
-CARDS: Mapping[str, list[Patient]] = {p.id: [q for q in PATIENTS if q.id == p.id] for p in PATIENTS}
