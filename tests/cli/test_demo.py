@@ -40,6 +40,7 @@ def test_the_demo_shows_verdicts_layers_costs_and_the_report(denselab, folder, s
         "self_normalizing - plain",
         "SELU on raw inputs",
         "distinct units",
+        "gradual-90",
         "5 draws of MC dropout",
         "studies/demo/report.html",
     ):
@@ -48,7 +49,7 @@ def test_the_demo_shows_verdicts_layers_costs_and_the_report(denselab, folder, s
     rows = study.documents["activations"]
     equal = [r for r in rows if (r["arm"], r["layer"], r["when"]) == ("equal_weights", 1, "end")]
     assert [row["distinct_units"] for row in equal] == [1]
-    assert (folder / "studies" / "demo" / "report.html").stat().st_size > 100_000
+    assert "Accuracy against sparsity" in (folder / "studies/demo/report.html").read_text("utf-8")
 
     again = denselab("demo", "--seeds", "2", "--epochs", "2")
-    assert again.err.count("was done before") == 5
+    assert again.err.count("was done before") == 8

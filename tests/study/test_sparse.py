@@ -174,3 +174,12 @@ def test_where_every_strength_diverges_it_says_what_to_do(tmp_path, dataset, mon
             folder=tmp_path,
             follow=("again", None),
         )
+
+
+def test_a_curve_that_was_kept_with_another_study_is_the_same_curve(study, tmp_path, manifest):
+    curve = sparsity_curve(study)
+    with open_study(tmp_path / "other", manifest) as store:
+        store.put_document("sparsity", curve.to_json())
+    kept = sparsity_curve(read_study(tmp_path / "other"))
+    assert kept.points == curve.points
+    assert kept.dense.accuracies == curve.dense.accuracies

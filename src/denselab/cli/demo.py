@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from denselab.data import Dataset
     from denselab.recipes import Recipe
     from denselab.study import Summary
+    from denselab.study.sparse import Curve
 
 __all__ = ["DemoOptions", "app", "demo"]
 
@@ -21,6 +22,7 @@ app = command_app()
 
 _TRIALS_FAILED = 3
 _DRAWS = 100
+_SPARSE_SHARES, _SPARSE_STRENGTH, _SPARSE_SEEDS, _SPARSE_EPOCHS = (0.8, 0.9), 0.06, 3, 20
 _BROKEN = {
     "selu_raw_inputs": ("self_normalizing", ["preprocessing.scaling=none"]),
     "selu_he_start": ("self_normalizing", ["network.kernel_initializer=he_normal"]),
@@ -57,11 +59,12 @@ def demo(*, asked: DemoOptions) -> None:
     """Show in two minutes what denselab does, on digits.
 
     Trains the six rungs over eight seeds with the learning rates of the tuned ladder, looks into networks
-    that keep and break the rules of their techniques, and measures what draws cost. Stop at any time, run
-    the same command again, and it goes on from there.
+    that keep and break the rules of their techniques, makes one sparse, and measures what draws cost. Stop
+    at any time, run the same command again, and it goes on from there.
     """
     from denselab.cli.results import show_results
     from denselab.cli.selection import check_writable, selected_seeds
+    from denselab.cli.sparsity import show_curve
     from denselab.cli.verdict import show_verdicts
     from denselab.data import hold_out_calibration, hold_out_test, load
     from denselab.report import write_report
@@ -72,6 +75,7 @@ def demo(*, asked: DemoOptions) -> None:
     digits = hold_out_calibration(hold_out_test(load("digits")))
     summary = _ladder(digits, seeds, asked)
     rows = _look_inside(digits, asked)
+    curve = _sparse(digits, asked)
     costs = _draw_costs(digits)
     study = read_study(asked.out)
     verdicts, page = judged(study), asked.out / "report.html"
@@ -81,6 +85,8 @@ def demo(*, asked: DemoOptions) -> None:
         typer.echo("\nVerdicts: each rung against the one before it\n")
         show_verdicts(verdicts)
     _show_layers(rows)
+    typer.echo("\nWith fewer weights: six hidden layers, 20 epochs\n")
+    show_curve(curve)
     _show_costs(costs)
     typer.echo(f"\nThe report, with pictures: {page}")
     if summary.failed:
@@ -121,6 +127,31 @@ def _look_inside(digits: "Dataset", asked: DemoOptions) -> list[dict[str, Any]]:
     study = read_study(asked.out)
     with open_study(asked.out, study.manifest) as store:
         return keep_rows(store, activation_rows(found))
+
+
+def _sparse(digits: "Dataset", asked: DemoOptions) -> "Curve":
+    """Trains a small network dense and sparse in three ways, and keeps the curve for the report."""
+    from denselab.recipes import load_recipe
+    from denselab.study import open_study, read_study
+    from denselab.study.sparse import DOCUMENT, METHODS, sparse_recipes, sparsity_curve
+
+    epochs = f"training.epochs={min(_SPARSE_EPOCHS, asked.epochs or _SPARSE_EPOCHS)}"
+    recipes = sparse_recipes(
+        load_recipe("plain", preset="tuned", settings=["network.depth=6", epochs]),
+        methods=[method for method in METHODS if method != "structured"],
+        shares=_SPARSE_SHARES,
+        strengths=dict.fromkeys(_SPARSE_SHARES, _SPARSE_STRENGTH),
+        sizes=(digits.features, digits.classes or 1),
+    )
+    folder = asked.out / "sparse"
+    seeds = range(min(_SPARSE_SEEDS, asked.seeds))
+    _compare(recipes, digits, seeds, folder, asked, "a network with fewer weights, three ways")
+    curve = sparsity_curve(read_study(folder))
+    assert curve is not None
+    study = read_study(asked.out)
+    with open_study(asked.out, study.manifest) as store:
+        store.put_document(DOCUMENT, curve.to_json())
+    return curve
 
 
 def _compare(

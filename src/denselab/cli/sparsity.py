@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from denselab.study import Plan, Summary
     from denselab.study.sparse import Curve, Method
 
-__all__ = ["SparsityOptions", "app", "sparsity"]
+__all__ = ["SparsityOptions", "app", "show_curve", "sparsity"]
 
 app = command_app()
 
@@ -204,11 +204,16 @@ def _show(summary: "Summary", folder: Path, *, as_json: bool) -> None:
         typer.echo(json.dumps({**summary.to_json(), "sparsity": shown, "report": str(page)}))
         return
     if curve is not None:
-        _print(curve)
+        show_curve(curve)
     typer.echo(f"\nReport: {page}")
 
 
-def _print(curve: "Curve") -> None:
+def show_curve(curve: "Curve") -> None:
+    """Prints a curve to stdout.
+
+    Args:
+        curve: Accuracy against sparsity.
+    """
     from denselab.cli.table import print_table, print_text
 
     header = (
@@ -226,15 +231,17 @@ def _print(curve: "Curve") -> None:
             f"{100 * one.share:g}",
             str(len(one.accuracies)),
             f"{one.mean:.2f} ± {one.deviation:.2f}",
-            "-" if one is curve.dense else f"{one.difference:+.2f}",
-            "-" if one is curve.dense else f"{one.low:+.2f} to {one.high:+.2f}",
+            "-" if one == curve.dense else f"{one.difference:+.2f}",
+            "-" if one == curve.dense else f"{one.low:+.2f} to {one.high:+.2f}",
             f"{one.loss:.4f}",
         ]
         for one in (curve.dense, *curve.points)
     ]
     print_table(header, rows, right=" rrrrrr")
     typer.echo()
+    units = any(point.method == "structured" for point in curve.points)
     print_text(
-        "± is the standard deviation over n seeds. Intervals, each for itself, speak of new seeds and new test rows. "
-        "structured: the share of parameters that is gone with whole units; it trained 0.3 times as long again."
+        "± is the standard deviation over n seeds. Intervals, each for itself, speak of new seeds and new test rows."
+        + " structured: the share of parameters that is gone with whole units; it trained 0.3 times as long again."
+        * units
     )

@@ -1,7 +1,7 @@
 """Accuracy against sparsity: the arms of such a study, the strength of each penalty, and the curve it ends with."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from math import isfinite, nan
 from pathlib import Path
 from statistics import fmean, stdev
@@ -22,6 +22,7 @@ from denselab.study.verdict import study_arms, study_rows
 
 __all__ = [
     "DENSE",
+    "DOCUMENT",
     "METHODS",
     "REGION",
     "Curve",
@@ -40,6 +41,9 @@ METHODS: tuple[Method, ...] = ("magnitude", "gradual", "l1", "structured")
 
 DENSE = "dense"
 """Name of the arm without zeros, which all others are held against."""
+
+DOCUMENT = "sparsity"
+"""Name of the document that holds the curve of another study, to be shown beside this one."""
 
 REGION = 1.0
 """Differences of accuracy up to so many points do not matter on such a curve."""
@@ -244,11 +248,15 @@ def sparsity_curve(study: Study) -> Curve | None:
         study: From `read_study`.
 
     Returns:
-        The curve; None where no recipe becomes sparse, or the dense arm has no sound trial.
+        The curve, from its trials, or the one that was kept with it; None where no recipe becomes
+        sparse, or the dense arm has no sound trial.
 
     Raises:
         CorruptStudyError: If predictions are gone or not as they were written.
     """
+    kept = study.documents.get(DOCUMENT)
+    if kept is not None:
+        return _from_json(kept)
     recipes = [one for one in recipes_of(study) if one.sparsity.method != "none"]
     dense = next((one for one in recipes if one.sparsity.share == 0.0), None)
     if dense is None or len(recipes) < 2:
@@ -263,6 +271,19 @@ def sparsity_curve(study: Study) -> Curve | None:
     others = [point for name, point in known.items() if name != dense.name]
     others.sort(key=lambda point: (METHODS.index(point.method), point.share))
     return Curve(replace(known[dense.name], method=DENSE), tuple(others))
+
+
+def _from_json(points: Sequence[Mapping[str, Any]]) -> Curve:
+    """Reads a curve that was kept as a document, as `Curve.to_json` wrote it."""
+    dense, *others = map(_kept_point, points)
+    return Curve(dense, tuple(others))
+
+
+def _kept_point(kept: Mapping[str, Any]) -> CurvePoint:
+    known: dict[str, Any] = {field.name: kept[field.name] for field in fields(CurvePoint)}
+    for name in ("loss", "difference", "low", "high"):
+        known[name] = nan if known[name] is None else known[name]
+    return CurvePoint(**{**known, "accuracies": tuple(known["accuracies"])})
 
 
 def _point(study: Study, recipe: Recipe, arm: Arm, dense: Arm) -> CurvePoint:

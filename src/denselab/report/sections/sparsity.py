@@ -89,7 +89,7 @@ def _table(curve: Curve) -> Table:
 
 
 def _row(point: CurvePoint, curve: Curve) -> tuple[Cell, ...]:
-    held = point is not curve.dense
+    held = point != curve.dense
     return (
         point.arm,
         100 * point.share,
