@@ -11,7 +11,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from denselab.data.arrays import clean_name
 from denselab.errors import DataError
 
-__all__ = ["LONGEST_NAME", "CalibrationSlice", "ModelDescription", "read_description"]
+__all__ = [
+    "LONGEST_NAME",
+    "CalibrationSlice",
+    "ModelDescription",
+    "PruningFacts",
+    "ValidationRows",
+    "read_description",
+]
 
 LONGEST_NAME, _MOST_NAMES = 500, 1_000_000
 
@@ -37,6 +44,40 @@ class CalibrationSlice(BaseModel):
     held_out: bool
 
 
+class ValidationRows(BaseModel):
+    """How the rows that validate were chosen under the seed of the training.
+
+    Attributes:
+        fraction: Share of the rows that neither test nor calibrate.
+        stratified: Whether every class gave its share.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    fraction: float = Field(gt=0, lt=1, allow_inf_nan=False)
+    stratified: bool
+
+
+class PruningFacts(BaseModel):
+    """How a model was made sparse or smaller after its training.
+
+    Attributes:
+        method: Such as "magnitude", "l1", "gradual" or "structured".
+        sparsity: Share of the weights of Dense kernels that was to be zero, or gone.
+        scope: "layer" or "global".
+        epochs: Epochs that it was tuned, on its training rows alone.
+        seed: Seed of the tuning.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    method: Name
+    sparsity: float = Field(ge=0, lt=1, allow_inf_nan=False)
+    scope: Name
+    epochs: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**32)
+
+
 class ModelDescription(BaseModel):
     """What a model is, beyond its layers.
 
@@ -51,6 +92,8 @@ class ModelDescription(BaseModel):
         image_shape: Height, width and channels where a row is an image.
         draws: Number of draws its predictions are the mean of; 1 predicts without draws.
         calibration: The calibration slice, if there is one.
+        validation: How validation rows were chosen; None in files of an older denselab.
+        pruning: How it was pruned; None if it was not. A denselab that does not know it leaves it unread.
 
     Example:
         >>> about = ModelDescription(
@@ -73,6 +116,8 @@ class ModelDescription(BaseModel):
     image_shape: tuple[Size, Size, Size] | None = None
     draws: int = Field(ge=1, le=1_000_000)
     calibration: CalibrationSlice | None = None
+    validation: ValidationRows | None = None
+    pruning: PruningFacts | None = None
 
 
 def read_description(text: bytes | None) -> ModelDescription | None:

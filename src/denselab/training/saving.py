@@ -15,7 +15,12 @@ from denselab.data import Dataset
 from denselab.errors import DataError, ExhaustedError, UsageError
 from denselab.recipes import Recipe
 from denselab.training.archive import DESCRIPTION
-from denselab.training.description import LONGEST_NAME, CalibrationSlice, ModelDescription
+from denselab.training.description import (
+    LONGEST_NAME,
+    CalibrationSlice,
+    ModelDescription,
+    ValidationRows,
+)
 from denselab.training.network import build_network
 
 __all__ = [
@@ -28,6 +33,7 @@ __all__ = [
     "named_weights",
     "save_classifier",
     "set_named_weights",
+    "write_model",
 ]
 
 INPUT_MEAN, INPUT_SCALE = "input_mean", "input_scale"
@@ -79,6 +85,7 @@ def describe_model(recipe: Recipe, dataset: Dataset, seed: int) -> ModelDescript
         `train_recipe` trains and validates on, so it counts as held out.
     """
     features, classes = dataset.feature_names, dataset.class_names or ()
+    training = recipe.training
     return ModelDescription(
         recipe=recipe.name[:LONGEST_NAME],
         seed=seed,
@@ -89,6 +96,9 @@ def describe_model(recipe: Recipe, dataset: Dataset, seed: int) -> ModelDescript
         image_shape=dataset.image_shape,
         draws=recipe.prediction.draws,
         calibration=calibration_slice(dataset),
+        validation=ValidationRows(
+            fraction=training.validation_fraction, stratified=training.stratified
+        ),
     )
 
 
@@ -174,8 +184,7 @@ def save_classifier(
         ExhaustedError: If the disk is full.
         UsageError: If the folder cannot be written to.
     """
-    model = build_classifier(data, recipe, weights)
-    _write_whole(model, path, description)
+    write_model(build_classifier(data, recipe, weights), path, description)
 
 
 def _normalization(mean: np.ndarray, scale: np.ndarray) -> keras.layers.Normalization:
@@ -188,7 +197,20 @@ def _normalization(mean: np.ndarray, scale: np.ndarray) -> keras.layers.Normaliz
     )
 
 
-def _write_whole(model: keras.Model, path: Path, description: ModelDescription | None) -> None:
+def write_model(
+    model: keras.Model, path: Path, description: ModelDescription | None = None
+) -> None:
+    """Writes a model, and what it says of itself, as one `.keras` file.
+
+    Args:
+        model: Any Keras model.
+        path: File to write, ending in `.keras`; whole or not at all.
+        description: What the file says of itself.
+
+    Raises:
+        ExhaustedError: If the disk is full.
+        UsageError: If the folder cannot be written to.
+    """
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
