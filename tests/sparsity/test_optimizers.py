@@ -190,3 +190,14 @@ def test_optimizers_and_models_that_do_not_fit_are_refused():
         pruned_optimizer(keras.optimizers.Adam(), rule, model)
     with pytest.raises(UsageError, match=r"make it anew"):
         optimizer.build(model.trainable_variables)
+
+
+def test_the_zeros_of_a_penalty_are_no_negative_zeros():
+    model = compiled(keras.optimizers.SGD(0.1), ProximalL1(0.3))
+    model.fit(X, Y, batch_size=16, epochs=2, verbose=0)
+    kernels = np.concatenate(
+        [np.ravel(model.get_layer(n).get_weights()[0]) for n in ("hidden", "answer")]
+    )
+    zeros = kernels[kernels == 0]
+    assert len(zeros) > 10
+    assert not np.signbit(zeros).any()

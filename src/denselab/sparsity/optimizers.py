@@ -253,7 +253,9 @@ class _Pruning:
 
     def _shrunk(self, kernel: Any, rate: Any, penalised: Any) -> Any:
         threshold = ops.cast(ops.where(penalised, rate * self.strength.value, 0.0), kernel.dtype)
-        return ops.sign(kernel) * ops.relu(ops.absolute(kernel) - threshold)
+        shrunk = ops.sign(kernel) * ops.relu(ops.absolute(kernel) - threshold)
+        # Not -0.0, whose bytes do not compress.
+        return ops.where(ops.equal(shrunk, 0), ops.zeros_like(shrunk), shrunk)
 
 
 @functools.cache
