@@ -87,10 +87,12 @@ def claims(
         return
     folder = asked.out or _folder(data, planned)
     result = _run(planned, dataset, folder, command=asked.context.obj)
+    page = _report(folder)
     if asked.as_json:
-        typer.echo(json.dumps(result.to_json()))
+        typer.echo(json.dumps({**result.to_json(), "report": str(page)}))
     else:
         _show(result)
+        typer.echo(f"\nReport: {page}")
     if result.failed:
         raise typer.Exit(_TRIALS_FAILED)
 
@@ -150,6 +152,15 @@ def _run(
         watch=watch,
         say=lambda text: typer.echo(text, err=True),
     )
+
+
+def _report(folder: Path) -> Path:
+    from denselab.report import write_report
+    from denselab.study import judged, read_study
+
+    study, page = read_study(folder), folder / "report.html"
+    write_report(study, page, verdicts=judged(study))
+    return page
 
 
 def _list(chosen: "tuple[Claim, ...]", *, as_json: bool) -> None:
