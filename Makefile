@@ -17,7 +17,7 @@ test: $(VENV)/.installed
 test-backends: $(VENV)/.backends
 	set -e; for backend in torch tensorflow; do \
 	  KERAS_BACKEND=$$backend $(BIN)/python -m pytest tests/components; \
-	  KERAS_BACKEND=$$backend $(BIN)/python -m pytest tests/uncertainty -m backends; \
+	  KERAS_BACKEND=$$backend $(BIN)/python -m pytest tests/uncertainty tests/sparsity tests/doctor -m backends; \
 	done
 
 check: $(VENV)/.installed
