@@ -5,7 +5,7 @@ import math
 import pytest
 
 from denselab.errors import UsageError
-from denselab.recipes import apply_settings, groups, load_recipe, parameter_count
+from denselab.recipes import groups, load_recipe, parameter_count
 from denselab.study import manifest_for, open_study, plan_study, read_study
 from denselab.study.records import ScoresRecord
 from denselab.study.sparse import (

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from math import isfinite, nan
+from math import inf, isfinite, nan
 
 from denselab.recipes import Recipe
 from denselab.study.hashing import settings_hash
@@ -15,6 +15,7 @@ __all__ = [
     "StoredFile",
     "TrialRecord",
     "best_trial",
+    "epochs_to",
     "trials_of",
 ]
 
@@ -164,6 +165,14 @@ def best_trial(trials: Iterable[TrialRecord]) -> TrialRecord | None:
 
     usable = [t for t in trials if not t.failed and isfinite(t.validation.loss)]
     return min(usable, key=rank, default=None)
+
+
+def epochs_to(trial: TrialRecord, target: float) -> float:
+    """Counts the epochs after which the validation accuracy first is at a target; infinite if never."""
+    if trial.failed:
+        return inf
+    reached = (n for n, value in enumerate(trial.trace["val_accuracy"], 1) if value >= target)
+    return float(next(reached, inf))
 
 
 def _or_zero(accuracy: float) -> float:

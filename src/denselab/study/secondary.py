@@ -13,7 +13,7 @@ from denselab.recipes import weights_source
 from denselab.study.arms import arms_of, recipes_of
 from denselab.study.judgement import labels_of
 from denselab.study.reading import Study, read_predictions
-from denselab.study.records import TrialRecord, trials_of
+from denselab.study.records import TrialRecord, epochs_to, trials_of
 from denselab.study.solo_times import solo_times
 from denselab.study.statistics import (
     Arm,
@@ -232,7 +232,7 @@ def _times_to_target(study: Study) -> Iterator[_Maker]:
     if not isfinite(target):
         return
     epochs = {
-        name: {seed: _epochs_to(trial, target) for seed, trial in trials[sources[name]].items()}
+        name: {seed: epochs_to(trial, target) for seed, trial in trials[sources[name]].items()}
         for name in trials
     }
     most = {name: max((t.epochs_run for t in trials[name].values()), default=0) for name in trials}
@@ -261,13 +261,6 @@ def _sources(study: Study) -> dict[str, str]:
 def _target(trials: Any) -> float:
     best = [max(t.trace["val_accuracy"]) for t in trials if not t.failed and t.epochs_run]
     return TARGET_SHARE * fmean(best) if best else nan
-
-
-def _epochs_to(trial: TrialRecord, target: float) -> float:
-    if trial.failed:
-        return inf
-    reached = (n for n, value in enumerate(trial.trace["val_accuracy"], 1) if value >= target)
-    return float(next(reached, inf))
 
 
 def _restricted(

@@ -6,10 +6,10 @@ import pytest
 from denselab.study.claims.evidence import (
     Evidence,
     difference_arm,
-    epochs_to,
     metric_arm,
     swings,
 )
+from denselab.study.records import epochs_to
 from denselab.study.statistics import Arm
 
 

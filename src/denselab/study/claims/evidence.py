@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf, isfinite, nan
+from math import isfinite, nan
 from statistics import fmean
 from typing import Any
 
@@ -16,7 +16,6 @@ __all__ = [
     "MEASURES",
     "Evidence",
     "difference_arm",
-    "epochs_to",
     "metric_arm",
     "swings",
 ]
@@ -110,14 +109,6 @@ def difference_arm(first: Arm, second: Arm) -> Arm:
         for seed in first.rows.keys() & second.rows.keys()
     }
     return Arm(scores, rows)
-
-
-def epochs_to(trial: TrialRecord, target: float) -> float:
-    """Counts the epochs after which the validation accuracy first is at a target; infinite if never."""
-    if trial.failed:
-        return inf
-    reached = (n for n, value in enumerate(trial.trace["val_accuracy"], 1) if value >= target)
-    return float(next(reached, inf))
 
 
 def swings(losses: Sequence[float]) -> tuple[float, float]:

@@ -4,9 +4,10 @@ from math import exp, log, nan
 from statistics import fmean
 
 from denselab.study.claims.claim import Answer, Outcome
-from denselab.study.claims.evidence import Evidence, epochs_to
+from denselab.study.claims.evidence import Evidence
 from denselab.study.claims.intervals import against_bounds, seeds_by_ratio
 from denselab.study.claims.parts import MC_DRAWS, DrawCost, EpochsRatio, Part, TimeRatio
+from denselab.study.records import epochs_to
 from denselab.study.statistics import (
     Estimate,
     Interval,
