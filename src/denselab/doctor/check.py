@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from denselab.doctor.facts.setup import Setup
 from denselab.doctor.finding import Finding, Severity
 
 __all__ = ["Card", "Check", "Found", "Group", "Kind"]
@@ -19,6 +18,9 @@ Group = Literal[
     "optimizer and schedule",
     "length of the run",
     "callbacks",
+    "probes",
+    "while training",
+    "course of the run",
 ]
 Kind = Literal["static", "probe", "dynamic"]
 """static: looks at what is there; probe: tries a few steps; dynamic: watches a training."""
@@ -34,6 +36,8 @@ class Found:
         severity: Where it differs from the card's.
         remedy: Where it differs from the card's.
         fix: Fields of a recipe and their values, where it differs from the card's.
+        step: Step or epoch after which it was seen.
+        value: The measured number.
     """
 
     evidence: str
@@ -41,9 +45,12 @@ class Found:
     severity: Severity | None = None
     remedy: str | None = None
     fix: Mapping[str, object] | None = None
+    step: int | None = None
+    value: float | None = None
 
 
-Look = Callable[[Setup], Iterable[Found]]
+Look = Callable[[Any], Iterable[Found]]
+"""Static checks look at a `Setup`, probes at a `Trial`, dynamic ones at a `Watch` or a `History`."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +113,11 @@ class Check:
     card: Card
     look: Look = field(repr=False)
 
-    def findings(self, setup: Setup) -> list[Finding]:
-        """Looks at a setup.
+    def findings(self, facts: Any) -> list[Finding]:
+        """Looks at the facts.
 
         Args:
-            setup: The facts.
+            facts: A setup, or what a probe or a training gave.
 
         Returns:
             What was found, described by the card.
@@ -129,8 +136,10 @@ class Check:
                 why=card.why,
                 remedy=found.remedy or card.remedy,
                 fix=card.fix if found.fix is None else found.fix,
+                step=found.step,
+                value=found.value,
             )
-            for found in self.look(setup)
+            for found in self.look(facts)
         ]
 
 

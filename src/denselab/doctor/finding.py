@@ -29,6 +29,8 @@ class Finding:
         why: Why it hurts, in one line.
         remedy: What to do, in one line.
         fix: Fields of a recipe and their values that mend it, or None.
+        step: Step of the training after which it was seen, or epoch where only epochs are known (from 1).
+        value: The measured number, where it is one.
     """
 
     id: str
@@ -42,6 +44,8 @@ class Finding:
     why: str
     remedy: str
     fix: Mapping[str, object] | None = None
+    step: int | None = None
+    value: float | None = None
 
     def to_json(self) -> dict[str, object]:
         """Gives the finding as JSON values.
