@@ -12,7 +12,7 @@ from denselab.data import from_arrays
 from denselab.data.arrays import clean_name
 from denselab.errors import DataError, UnsafeFileError
 
-__all__ = ["Rows", "is_file_name", "read_rows"]
+__all__ = ["Rows", "is_file_name", "read_arrays", "read_rows"]
 
 _SUFFIXES = (".npz", ".npy")
 _MOST_BYTES = 2**32
@@ -52,20 +52,36 @@ def read_rows(path: Path) -> Rows:
         DataError: If they cannot be read or used.
         UnsafeFileError: If the file holds Python objects, or would fill the memory.
     """
+    found = read_arrays(path)
+    try:
+        return Rows(_checked(found["x"]), _labels(found.get("y"), len(found["x"])))
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Reads inputs, and targets if there are any, whatever they hold.
+
+    Args:
+        path: A `.npy` file of inputs, or a `.npz` file with `x` and perhaps `y`.
+
+    Returns:
+        `x`, and `y` where it is there, as they stand in the file.
+
+    Raises:
+        DataError: If they cannot be read.
+        UnsafeFileError: If the file holds Python objects, or would fill the memory.
+    """
     if not path.is_file():
         raise DataError(f"{path}: no such file; give a .npz with x and perhaps y, or a .npy")
     try:
-        found = _read(path)
+        return _read(path)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
         if isinstance(error, DataError):
             raise DataError(f"{path}: {error}") from error
         raise DataError(f"{path}: is damaged or no NumPy file ({error})") from error
     except UnsafeFileError as error:
         raise UnsafeFileError(f"{path}: {error}") from error
-    try:
-        return Rows(_checked(found["x"]), _labels(found.get("y"), len(found["x"])))
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
