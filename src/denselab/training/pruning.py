@@ -16,7 +16,6 @@ from denselab.data import Dataset, split
 from denselab.errors import UsageError
 from denselab.randomness import check_seed, generator
 from denselab.sparsity import (
-    TuningOptions,
     prune,
     prune_and_tune,
     remove_units,
@@ -177,8 +176,8 @@ def prune_classifier(
 ) -> PrunedClassifier:
     """Prunes a copy of a classifier and tunes it by `fit`, on any backend.
 
-    The copy is trained from logits, whatever it ends with. Of the epochs in which all zeros are in place, the weights of
-    the lowest validation loss are kept.
+    The copy is trained from logits, whatever it ends with. Of the epochs in which all zeros are in place, the weights
+    of the lowest validation loss are kept.
 
     Args:
         model: A Sequential or functional model that gives class probabilities, as `load_model` gives it.
@@ -289,7 +288,7 @@ def _with_zeros(
     if plan.epochs == 0:
         return prune(logits, plan.sparsity, scope=plan.scope, skip=plan.skip, allow_broken=True)
     assert plan.method != "structured"
-    options: TuningOptions = {
+    options = {
         **_fit_options(logits, rows, plan, watch),
         "scope": plan.scope,
         "skip": plan.skip,
@@ -311,16 +310,15 @@ def _without_units(
     x, y = rows.x[some], _labels(logits, rows.y[some])
     smaller = remove_units(logits, x, y, share=share, saliency="taylor", skip=plan.skip)
     if plan.epochs:
-        smaller.fit(
-            rows.x, _labels(logits, rows.y), **_fit_options(logits, rows, plan, watch), verbose=0
-        )
+        smaller.fit(rows.x, _labels(logits, rows.y), **_fit_options(logits, rows, plan, watch))
     return smaller
 
 
 def _fit_options(
     logits: keras.Model, rows: TuningRows, plan: PruningPlan, watch: _Watch
-) -> TuningOptions:
+) -> dict[str, Any]:
     return {
+        "verbose": 0,
         "epochs": plan.epochs,
         "batch_size": _BATCH,
         "validation_data": (rows.validation_x, _labels(logits, rows.validation_y)),
