@@ -13,7 +13,9 @@ from denselab.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from denselab.data import Dataset
     from denselab.doctor import Diagnosis, Request
+    from denselab.recipes import Preset, Recipe
 
 __all__ = ["DiagnoseOptions", "MendOptions", "app", "diagnose"]
 
@@ -110,10 +112,14 @@ def diagnose(
     elif data is None:
         assert model is not None
         found = _of_study(model, where, _ids(asked.silence))
+        _show(found, of_recipe=True, as_json=asked.as_json)
     else:
         assert model is not None
         found = _of_model(model, data, where, _ids(asked.silence))
-    _show(found, told, of_recipe=data is None, as_json=asked.as_json)
+        _show(found, of_recipe=False, as_json=asked.as_json)
+    if asked.as_json:
+        listed = [{"name": name, **one.to_json()} for name, one in found.items()]
+        typer.echo(json.dumps({"diagnoses": listed, "remedy": told or None}))
     if any(diagnosis.errors for diagnosis in found.values()):
         raise typer.Exit(_FINDINGS)
 
@@ -177,6 +183,32 @@ def _of_model(path: Path, data: str, where: DataOptions, silence: list[str]) -> 
 def _of_recipe(
     asked: DiagnoseOptions, mending: MendOptions, changes: RecipeOptions, where: DataOptions
 ) -> tuple[Diagnoses, dict[str, Any]]:
+    from denselab.cli.setups import recipe_request
+
+    recipe, preset, dataset = _selected(asked, changes, where)
+
+    def look(one: "Recipe") -> "Diagnosis":
+        request = recipe_request(one, dataset, seed=asked.seed)
+        return _looked_at(request, _ids(asked.silence))
+
+    diagnosis = look(recipe)
+    found = {f"{recipe.name} ({preset} values) on {dataset.name}": diagnosis}
+    _show(found, of_recipe=True, as_json=asked.as_json)
+    if not mending.fix:
+        return found, {}
+    from denselab.cli.mending import Treatment, pairs, show_treatment, treat
+
+    seeds = pairs(mending.seeds, first=asked.seed)
+    treatment = Treatment(recipe, preset, diagnosis, seeds, mending.out, asked.context.obj)
+    told = treat(treatment, dataset, look)
+    if not asked.as_json:
+        show_treatment(told)
+    return found, told
+
+
+def _selected(
+    asked: DiagnoseOptions, changes: RecipeOptions, where: DataOptions
+) -> "tuple[Recipe, Preset, Dataset]":
     from denselab.cli.selection import (
         calibration_share,
         preset_for,
@@ -184,7 +216,6 @@ def _of_recipe(
         selected_recipe,
         selected_seeds,
     )
-    from denselab.cli.setups import recipe_request
 
     name = asked.dataset or "digits"
     preset = preset_for(name, changes)
@@ -197,21 +228,7 @@ def _of_recipe(
             "looked at as if it trained",
             err=True,
         )
-    silence = _ids(asked.silence)
-    found = _looked_at(recipe_request(recipe, dataset, seed=asked.seed), silence)
-    heading = f"{recipe.name} ({preset} values) on {dataset.name}"
-    if not mending.fix:
-        return {heading: found}, {}
-    from denselab.cli.mending import Treatment, treat
-
-    treatment = Treatment(
-        recipe, preset, found, mending.seeds, asked.seed, mending.out, asked.context.obj
-    )
-    return {heading: found}, treat(
-        treatment,
-        dataset,
-        lambda one: _looked_at(recipe_request(one, dataset, seed=asked.seed), silence),
-    )
+    return recipe, preset, dataset
 
 
 def _of_study(folder: Path, where: DataOptions, silence: list[str]) -> Diagnoses:
@@ -237,24 +254,16 @@ def _of_study(folder: Path, where: DataOptions, silence: list[str]) -> Diagnoses
     return found
 
 
-def _show(found: Diagnoses, told: dict[str, Any], *, of_recipe: bool, as_json: bool) -> None:
+def _show(found: Diagnoses, *, of_recipe: bool, as_json: bool) -> None:
     from denselab.cli.cards import counted, show_diagnosis
 
-    if as_json:
-        listed = [{"name": name, **one.to_json()} for name, one in found.items()]
-        typer.echo(json.dumps({"diagnoses": listed, "remedy": told or None}))
-        return
-    for place, (name, diagnosis) in enumerate(found.items()):
+    for place, (name, diagnosis) in enumerate({} if as_json else found.items()):
         if place:
             typer.echo()
         show_diagnosis(diagnosis, name, of_recipe=of_recipe)
-    if len(found) > 1:
+    if len(found) > 1 and not as_json:
         everything = [finding for one in found.values() for finding in one.findings]
         typer.echo(f"\n{len(found)} recipes: {counted(everything)}")
-    if told:
-        from denselab.cli.mending import show_treatment
-
-        show_treatment(told)
 
 
 def _list(*, as_json: bool) -> None:

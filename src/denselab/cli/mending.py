@@ -25,7 +25,7 @@ from denselab.study.remedies import (
     verify_remedy,
 )
 
-__all__ = ["Treatment", "keep_findings", "remedies", "show_treatment", "treat"]
+__all__ = ["Treatment", "keep_findings", "pairs", "remedies", "show_treatment", "treat"]
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,7 @@ class Treatment:
         recipe: The recipe.
         preset: Whose values it has.
         found: What is wrong with it.
-        seeds: Pairs; None for as many as a verdict takes.
-        first_seed: The first of them.
+        seeds: The pairs.
         out: Study folder; None for one that follows from the plan.
         command: What was typed.
     """
@@ -45,8 +44,7 @@ class Treatment:
     recipe: Recipe
     preset: Preset
     found: Diagnosis
-    seeds: int | None
-    first_seed: int
+    seeds: tuple[int, ...]
     out: Path | None
     command: str
 
@@ -78,9 +76,7 @@ def treat(
         return told
     after = look(mended.recipe)
     told["left"] = counted(after.findings)
-    count = remedy_seeds() if treatment.seeds is None else treatment.seeds
-    seeds = selected_seeds(treatment.first_seed, count)
-    plan = remedy_plan(mended, dataset, seeds=seeds, preset=treatment.preset)
+    plan = remedy_plan(mended, dataset, seeds=treatment.seeds, preset=treatment.preset)
     folder = treatment.out or default_folder(f"remedy-{dataset.name}", plan)
     check_writable(folder)
     gain = _trained(plan, dataset, folder, treatment.command)
@@ -88,6 +84,26 @@ def treat(
     study, page = read_study(folder), folder / "report.html"
     write_report(study, page, verdicts=judged(study))
     return {**told, "gain": gain.to_json(), "folder": str(folder), "report": str(page)}
+
+
+def pairs(count: int | None, *, first: int) -> tuple[int, ...]:
+    """Lists the seeds of both recipes.
+
+    Args:
+        count: How many; None for as many as a verdict takes.
+        first: The first of them.
+
+    Returns:
+        Consecutive seeds.
+
+    Raises:
+        UsageError: If there are none, too many, or some are out of range.
+
+    Example:
+        >>> pairs(None, first=3)
+        (3, 4, 5, 6, 7, 8)
+    """
+    return selected_seeds(first, remedy_seeds() if count is None else count)
 
 
 def remedies(found: Diagnosis) -> dict[str, object]:

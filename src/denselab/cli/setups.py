@@ -12,6 +12,7 @@ from denselab.cli.rows import is_file_name, read_arrays
 from denselab.cli.selection import selected_data
 from denselab.data import Dataset, standardization
 from denselab.doctor import Request
+from denselab.engine import claim_cores
 from denselab.engine.member import own_randomness
 from denselab.errors import DataError, UsageError
 from denselab.recipes import Recipe
@@ -49,6 +50,7 @@ def recipe_request(recipe: Recipe, dataset: Dataset, *, seed: int) -> Request:
         raise UsageError(
             f"{dataset.name} has the task regression; recipes train classifiers, give data with classes"
         )
+    claim_cores()  # before the first model is built, which starts JAX: remedies are trained after it
     ((train, held),) = splits_for(recipe, dataset, [seed])
     x = dataset.x.reshape(dataset.n, -1)
     given, kept = x[train].astype(np.float32), x[held].astype(np.float32)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from denselab.data import Dataset
 from denselab.errors import UsageError
@@ -18,9 +18,6 @@ from denselab.study.judgement import Asked, judged
 from denselab.study.plan import Plan, plan_study
 from denselab.study.reading import Study, read_study
 from denselab.study.statistics import FIRST_LOOK, contrast_sentences, seeds_for_a_verdict
-
-if TYPE_CHECKING:
-    from denselab.training import Progress
 
 __all__ = ["Gain", "Mended", "gain", "mend", "remedy_plan", "remedy_seeds", "verify_remedy"]
 
@@ -167,7 +164,7 @@ def verify_remedy(
     *,
     folder: Path,
     command: str,
-    progress: "Callable[[Progress], None] | None" = None,
+    progress: Callable[[Any], None] | None = None,
 ) -> Gain:
     """Trains both recipes of a plan over paired seeds, as any study, and says what the remedies brought.
 
@@ -176,7 +173,7 @@ def verify_remedy(
         dataset: Its data.
         folder: The study folder; what is in it is not trained again.
         command: What the user typed, shown as the way to go on.
-        progress: Told how far the training has come.
+        progress: Told how far the training has come, as that of `compare_recipes`.
 
     Returns:
         The gain.

@@ -131,10 +131,10 @@ def _made(value: Mapping[str, Any], kind: str, left_out: list[str]) -> Any:
         shown = config if name == "function" else name
         left_out.append(f"the {kind} {_short(shown)} of the file: it is none of the plain ones")
         return None
-    options = {key: _option(key, one, kind, left_out) for key, one in dict(config or {}).items()}
-    options = {key: one for key, one in options.items() if one is not None}
-    options.pop("name", None)
-    options.pop("dtype", None)
+    given: Mapping[str, Any] = config if isinstance(config, Mapping) else {}
+    options = {key: _option(key, one, kind, left_out) for key, one in given.items()}
+    unnamed = ("name", "dtype")
+    options = {k: one for k, one in options.items() if one is not None and k not in unnamed}
     try:
         return known(**options)
     except Exception as error:  # What a class of Keras raises depends on the values.

@@ -10,6 +10,7 @@ from denselab.report.sections.claims import claims
 from denselab.report.sections.contrasts import contrasts
 from denselab.report.sections.cost import cost
 from denselab.report.sections.curves import curves
+from denselab.report.sections.findings import findings
 from denselab.report.sections.provenance import provenance
 from denselab.report.sections.recipes import recipes
 from denselab.report.sections.secondary import secondary
@@ -32,6 +33,7 @@ SECTIONS: tuple[SectionMaker, ...] = (
     claims,
     sparsity,
     activations,
+    findings,
     uncertainty,
     recipes,
     provenance,
