@@ -86,7 +86,9 @@ def inputs_unscaled(setup: Setup) -> Iterator[Found]:
     for entry, table in _scalable(setup):
         assert entry.means is not None
         assert entry.deviations is not None
-        sizes, spread = magnitudes(entry), entry.deviations[entry.deviations > 0]
+        # A constant column has what rounding leaves of its deviation.
+        varies = entry.deviations > 1e-6 * np.maximum(entry.deviations.max(initial=0.0), 1e-30)
+        sizes, spread = magnitudes(entry), entry.deviations[varies]
         size = (
             f"{table.name} runs from {entry.low:.4g} to {entry.high:.4g} before the first product"
         )
