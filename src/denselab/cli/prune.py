@@ -55,7 +55,7 @@ class PruneOptions:
             help="magnitude (the smallest become zero at once), l1 (a penalty makes zeros), gradual (in steps), "
             "structured (whole units go)."
         ),
-    ] = "magnitude"
+    ] = "gradual"
     out: Annotated[Path, typer.Option(help="Folder for the pruned model; made if need be.")] = Path(
         "pruned"
     )
@@ -72,7 +72,7 @@ class PruneOptions:
             help="Passes over the training rows; 0 trains nothing. By default 10, more where rows are few."
         ),
     ] = None
-    learning_rate: Annotated[float, typer.Option(help="First learning rate, of Adam.")] = 1e-3
+    learning_rate: Annotated[float, typer.Option(help="First learning rate, of Adam.")] = 3e-3
     recipe: Annotated[str | None, typer.Option(metavar="NAME", help="Which recipe of a study.")] = (
         None
     )

@@ -70,7 +70,7 @@ class PruningPlan:
     scope: Scope = "layer"
     skip: tuple[str, ...] = ()
     epochs: int = 10
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -88,7 +88,7 @@ class PruningPlan:
             )
         if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):
             raise UsageError(
-                f"learning_rate is {self.learning_rate}; give a number above 0, such as 1e-3"
+                f"learning_rate is {self.learning_rate}; give a number above 0, such as 3e-3"
             )
         if self.method == "structured" and self.scope == "global":
             raise UsageError("structured removes a share of every layer's units; leave scope out")
