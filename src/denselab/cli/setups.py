@@ -43,7 +43,7 @@ def recipe_request(recipe: Recipe, dataset: Dataset, *, seed: int) -> Request:
         >>> from denselab.data import load
         >>> from denselab.recipes import load_recipe
         >>> request = recipe_request(load_recipe("tuned/plain"), load("wine"), seed=0)
-        >>> request.x.shape, abs(request.x.mean()) < 1e-6
+        >>> request.x.shape, bool(abs(request.x.mean()) < 1e-6)
         ((119, 13), True)
     """
     if dataset.classes is None:

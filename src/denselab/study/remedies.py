@@ -114,7 +114,7 @@ def mend(recipe: Recipe, changes: Mapping[str, object]) -> Mended:
         if differences(changed, made):
             made, applied[field] = changed, value
         else:
-            left_out[field] = f"is {value} already, or means nothing in this recipe"
+            left_out[field] = f"is {value} already"
     if applied:
         name = recipe.name[: _LONGEST_NAME - len(_ENDING)] + _ENDING
         words = ", ".join(f"{field} = {value}" for field, value in applied.items())

@@ -60,7 +60,7 @@ _MODULES = ("keras", "denselab.")
 _LONGEST, _MOST = 100, {"metric": 10_000, "optimizer": 2**31, "schedule": 2**31, "loss": 2**31}
 """A metric may ask for memory by its numbers, such as thresholds."""
 
-_DEEPEST = 4
+_DEEPEST, _MOST_PARTS = 4, 100
 
 
 def compile_as_saved(model: keras.Model, path: Path) -> tuple[str, ...]:
@@ -110,12 +110,14 @@ def _part(value: Any, kind: str, left_out: list[str], depth: int = 0) -> Any:
     """Makes one part of the configuration: an object, a word, or a table or list of these."""
     if value is None or (isinstance(value, str) and _word(value, kind)):
         return value
-    if depth < _DEEPEST and isinstance(value, list):
+    short = depth < _DEEPEST and isinstance(value, list | dict) and len(value) <= _MOST_PARTS
+    if short and isinstance(value, list):
         made = [_part(one, kind, left_out, depth + 1) for one in value]
-        return [one for one in made if one is not None] if kind == "metric" else made
+        there = [one for one in made if one is not None]
+        return there if kind == "metric" else made if there else None
     if isinstance(value, dict) and "class_name" in value:
         return _made(value, kind, left_out)
-    if depth < _DEEPEST and isinstance(value, dict) and kind != "optimizer":
+    if short and isinstance(value, dict) and kind != "optimizer":
         return {str(name): _part(one, kind, left_out, depth + 1) for name, one in value.items()}
     left_out.append(f"the {kind} {_short(value)} of the file: it is none of the plain ones")
     return None
