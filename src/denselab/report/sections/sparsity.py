@@ -36,7 +36,7 @@ def sparsity(evidence: Evidence) -> Section | None:
         "Accuracy against sparsity",
         f"Difference of test accuracy from the dense network, with its 95 % interval over new seeds and new test rows, "
         f"each for itself ({n} pairs). Shaded: ±{REGION:g} point. "
-        " structured: the share of parameters that is gone with whole units.",
+        "structured: the share of parameters that is gone with whole units.",
         _chart(curve),
     )
     return Section(
