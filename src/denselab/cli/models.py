@@ -50,12 +50,9 @@ def chosen_model(path: Path, recipe: str | None = None) -> ChosenModel:
 
 
 def _model_of(study: Study, recipe: str | None) -> Path:
-    current = {(arm.name, arm.settings) for arm in arms_of(study)}
-    kept = {
-        record.recipe: record.model
-        for record in study.recipes
-        if record.model is not None and (record.recipe, record.settings) in current
-    }
+    models = {(one.recipe, one.settings): one.model for one in study.recipes}
+    found = {arm.name: models.get((arm.name, arm.settings)) for arm in arms_of(study)}
+    kept = {name: model for name, model in found.items() if model is not None}
     if not kept:
         raise UsageError(f"{study.folder}: keeps no model yet; run its comparison to the end first")
     names = ", ".join(kept)

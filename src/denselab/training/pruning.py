@@ -82,7 +82,8 @@ class PruningPlan:
         least = 1 if self.method in ("l1", "gradual") else 0
         if self.epochs < least:
             raise UsageError(
-                f"epochs is {self.epochs}; {self.method} trains, give {least} or more, such as 10"
+                f"epochs is {self.epochs}; {self.method} trains, give {least} or more, such as 10; magnitude "
+                "and structured can do without"
                 if least
                 else f"epochs is {self.epochs}; give 0 to train nothing, or more, such as 10"
             )
