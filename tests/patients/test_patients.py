@@ -65,7 +65,8 @@ def test_every_error_and_warning_has_a_patient(patients):
 
 
 def test_the_worst_of_a_check_is_what_its_card_says(patients):
-    worst = {check.card.id: check.card.severity for check in CHECKS}
+    cards = [check.card for check in CHECKS if check.card.kind == "static"]
+    worst = {card.id: card.severity for card in cards}
     shown = {(patient.id, patient.severity) for patient in patients}
     missing = [name for name in worst if worst[name] != "note" and (name, worst[name]) not in shown]
 

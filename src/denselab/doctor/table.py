@@ -4,17 +4,22 @@ from denselab.doctor.check import Check
 from denselab.doctor.checks import (
     architecture,
     callbacks,
+    course,
     dropping,
     endings,
+    flowing,
     inputs,
     labels,
     losses,
+    moving,
     optimization,
+    probes,
     run_length,
     self_normalization,
     splits,
     starts,
     targets,
+    units,
 )
 
 __all__ = ["CHECKS"]
@@ -33,5 +38,10 @@ CHECKS: tuple[Check, ...] = (
     *optimization.CHECKS,
     *run_length.CHECKS,
     *callbacks.CHECKS,
+    *probes.CHECKS,
+    *flowing.CHECKS,
+    *units.CHECKS,
+    *moving.CHECKS,
+    *course.CHECKS,
 )
 """In the order of the catalogue's groups; findings of one severity come in this order."""
