@@ -29,7 +29,7 @@ COMMANDS = {
     "find-lr": "Find a learning rate for a recipe, before it is trained.",
     "report": "Write a study as one page to read, as pictures, and as text.",
     "sparsity": "Show what accuracy sparse networks keep.",
-    "prune": "Make a trained model sparse, or smaller, and measure what that pays.",
+    "prune": "Make a trained model sparse or smaller, and measure it.",
     "export": "Write a trained model as an ONNX file, and check it.",
     "recipes": "List the recipes, or show what one of them is made of.",
     "study": "List studies, show what came out of one, export it.",

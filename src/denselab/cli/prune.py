@@ -95,7 +95,7 @@ def prune(
     asked: PruneOptions,
     where: DataOptions,
 ) -> None:
-    """Make a trained model sparse, or smaller, and measure what that pays.
+    """Make a trained model sparse or smaller, and measure it.
 
     Zeros are exact. Training rows tune it, validation rows choose the epoch, test rows only measure. OUT holds
     model.keras, packed, model.onnx and measurements.json when the command is done, or nothing.
