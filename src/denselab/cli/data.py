@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from denselab.cli.options import DataOptions, JsonOption, command_app, grouped, show_help
+from denselab.cli.tables import TableOptions, show_table, table_from
+from denselab.errors import UsageError
 
 __all__ = ["app", "fetch", "info", "show_names"]
 
@@ -15,6 +17,15 @@ app.callback(invoke_without_command=True)(show_help)
 
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="A name of `denselab data list`.")
+]
+
+
+NameOrFileArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME|FILE",
+        help="A name of `denselab data list`, or a CSV, Parquet, npz or npy file.",
+    ),
 ]
 
 
@@ -50,10 +61,29 @@ def fetch(name: NameArgument, *, where: DataOptions, as_json: JsonOption = False
 
 @app.command()
 @grouped
-def info(name: NameArgument, *, where: DataOptions, as_json: JsonOption = False) -> None:
-    """Describe a data set: rows, features, classes, and what to be careful about."""
+def info(
+    name: NameOrFileArgument,
+    *,
+    where: DataOptions,
+    how: TableOptions,
+    as_json: JsonOption = False,
+) -> None:
+    """Describe a data set or a table of your own, and say what to be careful about.
+
+    Of a file: what every column holds, what is predicted, what would be left out and why, rows that
+    repeat, and columns that give the target away.
+    """
+    from denselab.data import describe, describe_table, is_table_file, names
+
+    if name not in names() and is_table_file(name):
+        found = describe_table(table_from(name, how))
+        typer.echo(json.dumps(found)) if as_json else show_table(found)
+        return
+    if how != TableOptions():
+        raise UsageError(
+            f"{name} is a data set; --target and what else is said of tables need a file"
+        )
     from denselab.cli.selection import loaded_data
-    from denselab.data import describe
 
     about = describe(loaded_data(name, where))
     typer.echo(json.dumps(about) if as_json else "\n".join(_sentences(about)))

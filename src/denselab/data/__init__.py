@@ -8,20 +8,42 @@ from denselab.data.download import Progress
 from denselab.data.load import load, names, summary
 from denselab.data.splits import hold_out_calibration, hold_out_test, split
 from denselab.data.standardization import Standardizer, standardization
+from denselab.data.tables import (
+    CsvFormat,
+    Preprocessing,
+    PreprocessingOptions,
+    Reading,
+    Table,
+    describe_table,
+    is_table_file,
+    read_table,
+    refuse_problems,
+    table_dataset,
+)
 
 __all__ = [
+    "CsvFormat",
     "Dataset",
+    "Preprocessing",
+    "PreprocessingOptions",
     "Progress",
+    "Reading",
     "Standardizer",
+    "Table",
     "Task",
     "describe",
+    "describe_table",
     "fetch_cifar10",
     "from_arrays",
     "hold_out_calibration",
     "hold_out_test",
+    "is_table_file",
     "load",
     "names",
+    "read_table",
+    "refuse_problems",
     "split",
     "standardization",
     "summary",
+    "table_dataset",
 ]

@@ -1,0 +1,25 @@
+"""A user's own table: read, looked through, and made ready for a dense net."""
+
+from denselab.data.tables.delimited import CsvFormat
+from denselab.data.tables.prepared import PreparedTable, table_dataset
+from denselab.data.tables.preprocessing import Preprocessing, PreprocessingOptions
+from denselab.data.tables.schema import Column, Schema, refuse_problems
+from denselab.data.tables.source import MISSING, is_table_file
+from denselab.data.tables.table import Reading, Table, describe_table, read_table
+
+__all__ = [
+    "MISSING",
+    "Column",
+    "CsvFormat",
+    "PreparedTable",
+    "Preprocessing",
+    "PreprocessingOptions",
+    "Reading",
+    "Schema",
+    "Table",
+    "describe_table",
+    "is_table_file",
+    "read_table",
+    "refuse_problems",
+    "table_dataset",
+]

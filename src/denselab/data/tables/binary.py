@@ -1,0 +1,164 @@
+"""Parquet, npy and npz: the header is asked how much there is before memory is taken."""
+
+import io
+import math
+import zipfile
+import zlib
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+
+from denselab.data.arrays import clean_name
+from denselab.data.tables.reading import check_size, printable
+from denselab.errors import DataError, UnsafeFileError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["parse_npy", "parse_npz", "parse_parquet"]
+
+_MOST_HEADER = 10_000
+_MOST_MEMBERS = 10_000
+_SUSPICIOUS, _MOST_RATIO = 2**26, 500
+"""From this size on, what unpacks from a 500th of it is a bomb."""
+
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, KeyError)
+_ENCRYPTED = 1
+
+
+def parse_parquet(content: bytes) -> "pl.DataFrame":
+    """Reads a Parquet file.
+
+    Args:
+        content: The bytes of the file.
+
+    Returns:
+        Its columns as they stand.
+
+    Raises:
+        DataError: If it is damaged, or has no rows.
+        UnsafeFileError: If it unpacks to many hundred times its size.
+    """
+    import polars as pl
+    from polars.exceptions import PanicException, PolarsError
+
+    if not content.endswith(b"PAR1"):
+        raise DataError("is a truncated Parquet file; write it again")
+    try:
+        lazy = pl.scan_parquet(io.BytesIO(content))
+        width = len(lazy.collect_schema())
+        rows = lazy.select(pl.len()).collect().item()
+        check_size(rows, width)
+        wanted = 8 * rows * width
+        if wanted > max(_SUSPICIOUS, _MOST_RATIO * len(content)):
+            raise UnsafeFileError(
+                f"unpacks from {len(content):,} to more than {wanted:,} bytes; write it again "
+                "without columns that repeat one value"
+            )
+        frame = lazy.collect()
+    except (PolarsError, PanicException, OSError) as error:
+        reason = clean_name(" ".join(str(error).split()))[:160]
+        raise DataError(f"is a damaged Parquet file ({reason}); write it again") from error
+    if frame.height != rows:
+        raise DataError(
+            f"says that it has {rows:,} rows and has {frame.height:,}; write the Parquet file again"
+        )
+    if not frame.height:
+        raise DataError("has columns and no rows; give rows to train on")
+    return frame
+
+
+def parse_npy(content: bytes) -> dict[str, np.ndarray]:
+    """Reads an array from a `.npy` file.
+
+    Args:
+        content: The bytes of the file.
+
+    Returns:
+        The array under the name `x`.
+
+    Raises:
+        DataError: If it is damaged, or its header asks for more than is there.
+        UnsafeFileError: If it holds Python objects.
+    """
+    try:
+        return {"x": _array(io.BytesIO(content), "x", len(content))}
+    except _DAMAGE as error:
+        raise _damaged(error) from error
+
+
+def parse_npz(content: bytes) -> dict[str, np.ndarray]:
+    """Reads all arrays of a `.npz` file, which must be one column each, or named x and y.
+
+    Args:
+        content: The bytes of the file.
+
+    Returns:
+        Name -> array, in the order of the file.
+
+    Raises:
+        DataError: If it is damaged, or a header asks for more than is there.
+        UnsafeFileError: If it holds Python objects, or unpacks to many hundred times its size.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = archive.infolist()
+            _check_members(members)
+            return {
+                member.filename.removesuffix(".npy"): _unpacked(archive, member)
+                for member in members
+            }
+    except _DAMAGE as error:
+        raise _damaged(error) from error
+
+
+def _damaged(error: Exception) -> DataError:
+    if isinstance(error, DataError):
+        return error
+    reason = clean_name(" ".join(str(error).split()))[:160]
+    return DataError(f"is damaged or no NumPy file ({reason}); save it again")
+
+
+def _check_members(members: list[zipfile.ZipInfo]) -> None:
+    names = [member.filename for member in members]
+    if len(set(names)) < len(names) or len(names) > _MOST_MEMBERS:
+        raise UnsafeFileError(
+            "holds arrays of one name, or thousands of them; save it with numpy.savez"
+        )
+    for member in members:
+        if not member.filename.endswith(".npy") or member.flag_bits & _ENCRYPTED:
+            what = printable(member.filename)
+            raise DataError(f"holds {what}, which is no plain array; save it with numpy.savez")
+    size = sum(member.file_size for member in members)
+    packed = sum(member.compress_size for member in members)
+    if size > max(_SUSPICIOUS, _MOST_RATIO * packed):
+        raise UnsafeFileError(
+            f"unpacks from {packed:,} to {size:,} bytes; save it with numpy.savez, which packs nothing"
+        )
+
+
+def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    with archive.open(member) as file:
+        return _array(file, clean_name(member.filename.removesuffix(".npy")), member.file_size)
+
+
+def _array(file: IO[bytes], name: str, size: int) -> np.ndarray:
+    """Reads an array whose header asks for what is there, and for no more."""
+    form = np.lib.format
+    version = form.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise DataError(f"{name} is in version {version} of the NumPy format; save it again")
+    read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
+    shape, fortran, kind = read(file, max_header_size=_MOST_HEADER)
+    if kind.hasobject:
+        raise UnsafeFileError(
+            f"{name} holds Python objects, which are unpickled, and that runs code; save numbers "
+            "or text"
+        )
+    wanted = math.prod(shape) * kind.itemsize
+    if any(axis < 0 for axis in shape) or wanted > size:
+        raise DataError(f"{name} asks for {wanted:,} bytes and {size:,} are there; save it again")
+    content = file.read(wanted)
+    if len(content) < wanted:
+        raise DataError(f"{name} ends after {len(content):,} of {wanted:,} bytes; save it again")
+    return np.frombuffer(content, kind).reshape(shape, order="F" if fortran else "C")
