@@ -28,7 +28,7 @@ COMMANDS = {
     "diagnose": "Say what is wrong with a network and its data, and what to do about it.",
     "find-lr": "Find a learning rate for a recipe, before it is trained.",
     "report": "Write a study as one page to read, as pictures, and as text.",
-    "sparsity": "Show what accuracy sparse networks keep.",
+    "sparsity": "Train sparse networks and show what accuracy they keep.",
     "prune": "Make a trained model sparse or smaller, and measure it.",
     "export": "Write a trained model as an ONNX file, and check it.",
     "recipes": "List the recipes, or show what one of them is made of.",

@@ -17,7 +17,7 @@ from denselab.study.reading import Study, read_study
 from denselab.study.store import open_study
 from denselab.study.summary import summarize
 
-__all__ = ["SoloTimes", "measure_solo_times", "solo_times"]
+__all__ = ["SoloTimes", "epoch_rounds", "measure_solo_times", "solo_times"]
 
 _DOCUMENT = "solo_times"
 
@@ -65,7 +65,7 @@ def measure_solo_times(
 
         trained = [recipe for recipe in recipes if recipe.weights_from is None]
         say(f"solo times of {', '.join(recipe.name for recipe in recipes)}, one at a time")
-        rounds, calls = _rounds(study, trained)
+        rounds, calls = epoch_rounds(study, trained)
         try:
             epoch = epoch_seconds(trained, dataset, rounds=rounds, calls=calls)
             predict = prediction_seconds(recipes, dataset, rounds=_PREDICTION_ROUNDS)
@@ -95,9 +95,17 @@ def _key(recipes: Sequence[Recipe]) -> str:
     return hashed([[one.name, settings_hash(one)] for one in recipes])[:16]
 
 
-def _rounds(study: Study, trained: Sequence[Recipe]) -> tuple[int, int]:
-    """Decides how often an epoch is timed: less often where it is long, and so hardly disturbed."""
-    names = {recipe.name for recipe in trained}
+def epoch_rounds(study: Study, recipes: Sequence[Recipe]) -> tuple[int, int]:
+    """Decides how often an epoch is timed: less often where it is long, and so hardly disturbed.
+
+    Args:
+        study: Where the recipes were trained, for how long an epoch took beside others.
+        recipes: What is to be timed.
+
+    Returns:
+        Rounds, and of how many epochs each round takes the quickest.
+    """
+    names = {recipe.name for recipe in recipes}
     each = [one.seconds_per_epoch for one in summarize(study).recipes if one.name in names]
     one_round = sum(seconds for seconds in each if isfinite(seconds))
     if one_round * _ROUNDS * _EPOCHS_EACH <= _SHORT:

@@ -6,6 +6,7 @@ measure.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from denselab.data import Dataset
@@ -17,6 +18,7 @@ from denselab.study.claims.planning import ClaimsPlan, Place
 from denselab.study.hashing import hashed, settings_hash
 from denselab.study.reading import Study
 from denselab.study.records import TrialRecord, trials_of
+from denselab.study.solo_times import epoch_rounds
 from denselab.study.store import Store
 
 __all__ = ["MEASURED", "Workplace", "measure_needs"]
@@ -24,7 +26,6 @@ __all__ = ["MEASURED", "Workplace", "measure_needs"]
 MEASURED = "claims_measured"
 """Name of the document that holds what was measured."""
 
-_EPOCH_ROUNDS = 12
 _PREDICTION_ROUNDS = 40
 _DRAW_ROUNDS = 9
 
@@ -127,7 +128,9 @@ def _layers(work: Workplace, places: list[Place]) -> dict[Place, Any]:
 def _epochs(work: Workplace, places: list[Place]) -> dict[Place, Any]:
     from denselab.training.timing import epoch_seconds
 
-    return _session(work, "epoch", places, epoch_seconds, _EPOCH_ROUNDS)
+    study = work.studies[places[0].group]
+    rounds, calls = epoch_rounds(study, [work.recipe(place) for place in places])
+    return _session(work, "epoch", places, partial(epoch_seconds, calls=calls), rounds)
 
 
 def _predictions(work: Workplace, places: list[Place]) -> dict[Place, Any]:
