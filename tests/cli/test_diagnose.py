@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from denselab.data import hold_out_test, load
-from denselab.doctor import CHECKS
+from denselab.doctor import CHECKS, SEVERITIES, Diagnosis
 from denselab.study import read_study
 
 TINY = ["--depth", "2", "--width", "16"]
@@ -101,6 +101,38 @@ def test_a_model_that_denselab_trained_is_healthy(denselab, folder):
     assert not any("not compiled" in reason for reason in found["not_looked_at"])
 
 
+def test_probes_are_tried_where_they_are_asked_for(denselab, saved):
+    model = saved()
+    model.layers[-1].kernel.assign(np.zeros((16, 3)))
+    model.layers[-2].kernel.assign(np.zeros((13, 16)))
+    model.save("model.keras")
+
+    without = denselab("diagnose", "model.keras", "wine", "--json")
+    tried = denselab("diagnose", "model.keras", "wine", "--probe", "--json")
+
+    probes = {check.card.id for check in CHECKS if check.card.kind == "probe"}
+    assert not probes & set(ids(without))
+    assert probes & set(ids(tried))
+    severities = [one["severity"] for one in json.loads(tried.out)["diagnoses"][0]["findings"]]
+    assert severities == sorted(severities, key=SEVERITIES.index)
+
+
+def test_probes_and_other_checks_are_silenced_alike(denselab, saved, monkeypatch):
+    saved()
+    asked = []
+    monkeypatch.setattr(
+        "denselab.doctor.probe",
+        lambda *a, silence: asked.extend(silence) or Diagnosis((), ("a layer",)),
+    )
+    names = "outputs-ignore-inputs,more-weights-than-rows"
+
+    answer = denselab("diagnose", "model.keras", "wine", "--probe", "--json", "--silence", names)
+
+    assert asked == ["outputs-ignore-inputs"]
+    assert "more-weights-than-rows" not in ids(answer)
+    assert json.loads(answer.out)["diagnoses"][0]["not_looked_at"][-1] == "a layer"
+
+
 @pytest.mark.parametrize(
     ("x", "y", "expected"),
     [
@@ -161,6 +193,19 @@ def test_a_card_of_a_recipe_has_the_change_that_mends_it(denselab):
     answer = denselab("diagnose", *UNSCALED, *TINY)
 
     assert "  recipe     --set preprocessing.scaling=standard" in answer.out.splitlines()
+
+
+def test_a_finding_of_many_layers_is_one_card(denselab):
+    deep = ["--depth", "6", "--width", "16", "--set", "network.kernel_initializer=constant"]
+
+    answer = denselab("diagnose", "--recipe", "plain", *deep)
+
+    assert answer.code == 8
+    lines = answer.out.splitlines()
+    assert lines[0].endswith("(6 times)")
+    assert [line.split()[0] for line in lines[1:6]] == ["evidence"] * 3 + ["and", "threshold"]
+    assert lines[4].strip() == "and 3 more"
+    assert ": 6 errors, " in lines[-1]
 
 
 def test_a_recipe_that_trains_nothing_is_looked_at_all_the_same(denselab):

@@ -47,14 +47,22 @@ def test_findings_stand_in_a_table_the_worst_first_and_notes_in_another(make_stu
 
 
 def test_the_same_finding_in_several_arms_is_one_row(make_study):
-    found = [finding("plain"), finding("batch_norm"), finding("plain", evidence="mean 5")]
+    found = [finding("plain"), finding("batch_norm"), finding("plain", id="other")]
 
     (table,) = findings(gather(make_study(documents={"findings": found}))).tables
 
-    assert [row[2:4] for row in table.rows] == [
-        ("plain, batch_norm", "mean 4.91"),
-        ("plain", "mean 5"),
+    assert [row[1:4] for row in table.rows] == [
+        ("selu-on-unscaled-inputs", "plain, batch_norm", "mean 4.91"),
+        ("other", "plain", "mean 4.91"),
     ]
+
+
+def test_a_finding_of_many_layers_is_one_row(make_study):
+    found = [finding("plain", evidence=f"layer {number}") for number in range(20)]
+
+    (table,) = findings(gather(make_study(documents={"findings": found}))).tables
+
+    assert [row[3] for row in table.rows] == ["layer 0; layer 1; layer 2; and 17 more"]
 
 
 def test_a_study_in_which_nothing_was_found_says_so(make_study):

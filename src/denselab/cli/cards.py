@@ -13,7 +13,7 @@ from denselab.doctor import CHECKS, SEVERITIES, Diagnosis, Finding
 
 __all__ = ["catalogue", "counted", "remedy_words", "show_checks", "show_diagnosis"]
 
-_MARGIN = 11
+_MARGIN, _SHOWN = 11, 3
 
 
 def show_diagnosis(diagnosis: Diagnosis, name: str, *, of_recipe: bool) -> None:
@@ -24,8 +24,8 @@ def show_diagnosis(diagnosis: Diagnosis, name: str, *, of_recipe: bool) -> None:
         name: Of what.
         of_recipe: Whether it is a recipe, whose fields remedies may change.
     """
-    for finding in diagnosis.findings:
-        for line in _card(finding, of_recipe=of_recipe):
+    for alike in _alike(diagnosis.findings):
+        for line in _card(alike, of_recipe=of_recipe):
             typer.echo(line)
         typer.echo()
     if diagnosis.not_looked_at:
@@ -98,12 +98,27 @@ def _plain(card: Mapping[str, object]) -> Iterator[tuple[str, object]]:
             yield name, dict(value) if isinstance(value, Mapping) else value
 
 
-def _card(finding: Finding, *, of_recipe: bool) -> Iterator[str]:
-    yield _line(finding.severity, f"{finding.id}: {finding.title}", 0)
-    for label in ("evidence", "threshold", "why", "remedy"):
-        yield _line(label, getattr(finding, label), 2)
-    if finding.fix and of_recipe:
-        yield _line("recipe", remedy_words(finding.fix), 2)
+def _alike(findings: Iterable[Finding]) -> Iterator[list[Finding]]:
+    """Puts findings together that differ in their evidence alone, such as of twenty layers."""
+    found: dict[tuple[object, ...], list[Finding]] = {}
+    for one in findings:
+        key = (one.severity, one.id, one.threshold, one.why, one.remedy, repr(one.fix))
+        found.setdefault(key, []).append(one)
+    yield from found.values()
+
+
+def _card(alike: list[Finding], *, of_recipe: bool) -> Iterator[str]:
+    first = alike[0]
+    times = f" ({len(alike)} times)" if len(alike) > 1 else ""
+    yield _line(first.severity, f"{first.id}: {first.title}{times}", 0)
+    for one in alike[:_SHOWN]:
+        yield _line("evidence", one.evidence, 2)
+    if len(alike) > _SHOWN:
+        yield _line("", f"and {len(alike) - _SHOWN} more", 2)
+    for label in ("threshold", "why", "remedy"):
+        yield _line(label, getattr(first, label), 2)
+    if first.fix and of_recipe:
+        yield _line("recipe", remedy_words(first.fix), 2)
 
 
 def _line(label: str, text: str, indent: int) -> str:

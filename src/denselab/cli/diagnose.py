@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -45,6 +45,12 @@ class DiagnoseOptions:
     silence: Annotated[
         str | None, typer.Option(metavar="ID,ID,...", help="Checks to leave out.")
     ] = None
+    probe: Annotated[
+        bool,
+        typer.Option(
+            "--probe", help="Also try a few steps on copies of the weights, less than a minute."
+        ),
+    ] = False
     list_checks: Annotated[
         bool, typer.Option("--list", help="List all checks; diagnose nothing.")
     ] = False
@@ -111,11 +117,11 @@ def diagnose(
         found, told = _of_recipe(asked, mending, changes, where)
     elif data is None:
         assert model is not None
-        found = _of_study(model, where, _ids(asked.silence))
+        found = _of_study(model, where, _manner(asked))
         _show(found, of_recipe=True, as_json=asked.as_json)
     else:
         assert model is not None
-        found = _of_model(model, data, where, _ids(asked.silence))
+        found = _of_model(model, data, where, _manner(asked))
         _show(found, of_recipe=False, as_json=asked.as_json)
     if asked.as_json:
         listed = [{"name": name, **one.to_json()} for name, one in found.items()]
@@ -153,13 +159,19 @@ def _check(
         raise UsageError(f"{model}: name its data, too: a data set, or a .npz file with x and y")
 
 
-def _ids(silence: str | None) -> list[str]:
-    return [] if silence is None else [one.strip() for one in silence.split(",") if one.strip()]
+class _Manner(NamedTuple):
+    """How everything is looked at."""
+
+    silence: list[str]
+    probe: bool
 
 
-def _looked_at(
-    request: "Request", silence: "Iterable[str]", left_out: "Iterable[str]" = ()
-) -> "Diagnosis":
+def _manner(asked: DiagnoseOptions) -> _Manner:
+    named = (asked.silence or "").split(",")
+    return _Manner([one.strip() for one in named if one.strip()], asked.probe)
+
+
+def _looked_at(request: "Request", manner: _Manner, left_out: "Iterable[str]" = ()) -> "Diagnosis":
     from denselab.doctor import diagnose as look
 
     found = look(
@@ -168,16 +180,32 @@ def _looked_at(
         request.y,
         fit_arguments=request.fit_arguments,
         validation_data=request.validation_data,
-        silence=silence,
+        silence=manner.silence,
     )
-    return replace(found, not_looked_at=(*left_out, *found.not_looked_at))
+    found = replace(found, not_looked_at=(*left_out, *found.not_looked_at))
+    return _probed(found, request, manner) if manner.probe else found
 
 
-def _of_model(path: Path, data: str, where: DataOptions, silence: list[str]) -> Diagnoses:
+def _probed(found: "Diagnosis", request: "Request", manner: _Manner) -> "Diagnosis":
+    """Adds what a few steps show."""
+    from denselab.doctor import CHECKS, SEVERITIES, probe
+
+    probes = {check.card.id for check in CHECKS if check.card.kind == "probe"}
+    silence = [name for name in manner.silence if name in probes]
+    more = probe(request.model, request.x, request.y, silence=silence)
+    findings = [*found.findings, *more.findings]
+    return replace(
+        found,
+        findings=tuple(sorted(findings, key=lambda one: SEVERITIES.index(one.severity))),
+        not_looked_at=tuple(dict.fromkeys([*found.not_looked_at, *more.not_looked_at])),
+    )
+
+
+def _of_model(path: Path, data: str, where: DataOptions, manner: _Manner) -> Diagnoses:
     from denselab.cli.setups import model_request
 
     request, left_out = model_request(path, data, where)
-    return {f"{path} on {data}": _looked_at(request, silence, left_out)}
+    return {f"{path} on {data}": _looked_at(request, manner, left_out)}
 
 
 def _of_recipe(
@@ -189,7 +217,7 @@ def _of_recipe(
 
     def look(one: "Recipe") -> "Diagnosis":
         request = recipe_request(one, dataset, seed=asked.seed)
-        return _looked_at(request, _ids(asked.silence))
+        return _looked_at(request, _manner(asked))
 
     diagnosis = look(recipe)
     found = {f"{recipe.name} ({preset} values) on {dataset.name}": diagnosis}
@@ -231,7 +259,7 @@ def _selected(
     return recipe, preset, dataset
 
 
-def _of_study(folder: Path, where: DataOptions, silence: list[str]) -> Diagnoses:
+def _of_study(folder: Path, where: DataOptions, manner: _Manner) -> Diagnoses:
     from denselab.cli.mending import keep_findings
     from denselab.cli.setups import recipe_request, study_data
     from denselab.study import read_study, recipes_of
@@ -247,7 +275,7 @@ def _of_study(folder: Path, where: DataOptions, silence: list[str]) -> Diagnoses
         )
     dataset, seed = study_data(study, where), study.manifest.plan.seeds[0]
     found = {
-        recipe.name: _looked_at(recipe_request(recipe, dataset, seed=seed), silence)
+        recipe.name: _looked_at(recipe_request(recipe, dataset, seed=seed), manner)
         for recipe in recipes
     }
     keep_findings(folder, found)

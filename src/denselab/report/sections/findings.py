@@ -11,6 +11,7 @@ __all__ = ["findings"]
 
 _DOCUMENT = "findings"
 _SEVERITIES = ("error", "warning", "note")
+_SHOWN = 3
 _FIELDS = ("severity", "id", "evidence", "threshold", "why", "remedy")
 
 
@@ -72,14 +73,17 @@ def _table(name: str, title: str, found: list[dict[str, str]], *, folded: bool =
 
 
 def _rows(found: list[dict[str, str]]) -> list[tuple[Cell, ...]]:
-    """Makes one row of what is the same in several arms; the worst come first."""
-    arms: dict[tuple[str, ...], list[str]] = {}
+    """Makes one row of what differs in its evidence alone, and of what is the same in several arms."""
+    evidence: dict[tuple[str, ...], list[str]] = {}
     for one in found:
-        arms.setdefault(tuple(one[field] for field in _FIELDS), []).append(one["arm"])
-    rows = [
-        (severity, identity, ", ".join(dict.fromkeys(names)), *words)
-        for (severity, identity, *words), names in arms.items()
-    ]
+        key = tuple(one[field] for field in ("arm", *_FIELDS) if field != "evidence")
+        evidence.setdefault(key, []).append(one["evidence"])
+    arms: dict[tuple[str, ...], list[str]] = {}
+    for (arm, severity, identity, *words), given in evidence.items():
+        more = f"; and {len(given) - _SHOWN} more" if len(given) > _SHOWN else ""
+        row = (severity, identity, "; ".join(given[:_SHOWN]) + more, *words)
+        arms.setdefault(row, []).append(arm)
+    rows = [(row[0], row[1], ", ".join(names), *row[2:]) for row, names in arms.items()]
     return sorted(rows, key=_place)
 
 
