@@ -201,7 +201,7 @@ def no_better_than_baseline(history: History) -> Iterator[Found]:
     group="course of the run",
     rows=(79,),
     severity="warning",
-    threshold="validation loss 1.5 times its best for 5 epochs, while the training loss is below half of it "
+    threshold="at the end validation loss 1.5 times its best for 5 epochs, while the training loss is below half of it "
     "(own); a note at an accuracy gap of 0.1",
     source="AUTOTRAINER, SageMaker Debugger; bounds own",
     labels=("RAW", "HNE"),
@@ -213,7 +213,7 @@ def no_better_than_baseline(history: History) -> Iterator[Found]:
 def overfitting(history: History) -> Iterator[Found]:
     losses, held = history.finite, np.array(history.val_loss)
     count = min(len(losses), len(held))
-    if count >= 7 and np.isfinite(held).all():
+    if history.ended and count >= 7 and np.isfinite(held).all():
         best = float(held.min())
         risen = held[count - 5 : count]
         if (

@@ -1,7 +1,7 @@
 """Values that are not finite, and gradients that explode or vanish on their way back."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from denselab.doctor.check import Card, Found
 from denselab.doctor.facts.layers import PRODUCTS
@@ -10,6 +10,7 @@ from denselab.doctor.watching.watch import Watch, hidden, lasting, owner, steepe
 
 __all__ = ["CHECKS"]
 
+Change = Callable[[LayerReading, LayerReading], float]
 _PARTS = {
     "output": "outputs",
     "weight": "weights",
@@ -137,11 +138,10 @@ def gradients_explode(watch: Watch) -> Iterator[Found]:
     yield from _told(watch.last, _grows, "times the gradient's size")
 
 
-def _told(snapshot: Snapshot, change: object, words: str) -> Iterator[Found]:
+def _told(snapshot: Snapshot, change: Change, words: str) -> Iterator[Found]:
     """Names the layer across which most of it happens, or the first one where all have a part in it."""
     ends = _ends(snapshot)
     assert ends is not None
-    assert callable(change)
     first, last = ends
     whole = last.signal / first.signal if first.signal > 0 else math.inf
     place, jump = steepest(snapshot, hidden(snapshot), change)

@@ -93,8 +93,10 @@ def weights_still(watch: Watch) -> Iterator[Found]:
     still = [all(one.still for one in seen) for seen in zip(*layers, strict=True)]
     if not any(still) or (all(still) and len(watch.snapshots) > _START):
         return
-    first = layers[-1][still.index(True)]
-    more = sum(still) - 1
+    # Where a gradient is cut off, all layers before the cut are still; the last of them is the nearest to it.
+    begin = still.index(True)
+    length = next((i for i, one in enumerate(still[begin:]) if not one), len(still) - begin)
+    first, more = layers[-1][begin + length - 1], sum(still) - 1
     yield Found(
         f"no weight of layer {first.layer!r} changed in the steps before {watch.last.step}"
         + (f", nor of {more} more layers" if more else ""),

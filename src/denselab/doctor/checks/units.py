@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 
 from denselab.doctor.check import Card, Found
+from denselab.doctor.finding import Severity
 from denselab.doctor.watching.readings import LayerReading, Snapshot
 from denselab.doctor.watching.watch import Watch, hidden, lasting, owner
 
 __all__ = ["CHECKS"]
+
+_ALONE = 20.0
 
 
 def _first(snapshot: Snapshot, measure: str, bound: float) -> int | None:
@@ -73,7 +76,8 @@ def units_saturated(watch: Watch) -> Iterator[Found]:
     group="while training",
     rows=(46, 86),
     severity="warning",
-    threshold="a layer's outputs: mean within 1.5 of 0, variance between 0.05 and 10 (own), in 2 checks",
+    threshold="a layer's outputs: mean within 3 of 0, variance between 0.02 and 50, in 2 checks; a note unless the "
+    "variance is 20 times off that of the layer before, since whole nets drift in healthy runs (own)",
     source="Klambauer et al., 2017, theorem 1, whose domain is tighter; bounds own",
     labels=("WCI", "CPP"),
     why="Outside of its domain SELU no longer draws mean and variance back to 0 and 1.",
@@ -82,22 +86,38 @@ def units_saturated(watch: Watch) -> Iterator[Found]:
     kind="dynamic",
 )
 def self_normalization_lost(watch: Watch) -> Iterator[Found]:
-    def drifted(layer: LayerReading) -> bool:
-        within = abs(layer.mean) <= 1.5 and 0.05 <= layer.deviation**2 <= 10
-        return layer.activation == "selu" and not within
-
-    if not lasting(watch, lambda one: any(drifted(one.layers[p]) for p in hidden(one))):
+    bands: tuple[tuple[float, Severity | None], ...] = ((_ALONE, None), (1.0, "note"))
+    for jump, severity in bands:
+        if not lasting(watch, lambda one, j=jump: _drifted(one, j) is not None):
+            continue
+        last = watch.last
+        place = _drifted(last, jump)
+        assert place is not None
+        layer = last.layers[place]
+        yield Found(
+            f"outputs of layer {owner(last, place)!r} have mean {layer.mean:.3g} and variance "
+            f"{layer.deviation**2:.3g} after step {last.step}",
+            owner(last, place),
+            severity=severity,
+            step=last.step,
+            value=layer.deviation**2,
+        )
         return
-    last = watch.last
-    place = next(place for place in hidden(last) if drifted(last.layers[place]))
-    layer = last.layers[place]
-    yield Found(
-        f"outputs of layer {owner(last, place)!r} have mean {layer.mean:.3g} and variance "
-        f"{layer.deviation**2:.3g} after step {last.step}",
-        owner(last, place),
-        step=last.step,
-        value=layer.deviation**2,
-    )
+
+
+def _drifted(snapshot: Snapshot, jump: float) -> int | None:
+    """Finds the first SELU outside of its bounds whose variance is `jump` times off that of the one before."""
+    before = 1.0
+    for place in hidden(snapshot):
+        layer = snapshot.layers[place]
+        if layer.activation != "selu":
+            continue
+        variance = max(layer.deviation**2, 1e-30)
+        within = abs(layer.mean) <= 3 and 0.02 <= variance <= 50
+        if not within and not 1 / jump < variance / before < jump:
+            return place
+        before = variance
+    return None
 
 
 def _constant(layer: LayerReading) -> bool:

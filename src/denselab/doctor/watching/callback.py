@@ -39,7 +39,7 @@ class DoctorWarning(UserWarning):
 class Doctor(keras.callbacks.Callback):
     """Looks at weights, outputs, gradients and updates of every layer while `fit` runs.
 
-    At steps 1, 2, 4, 8, … and then at every `every`-th, it runs up to 256 rows forward and backward with
+    Before the first step, after steps 1, 2, 4, 8, … and then after every `every`-th, it runs up to 256 rows forward and backward with
     dropout off, and holds every layer against the checks. The training itself is not changed: it goes on
     to the same bytes as without. `records` has what was seen, `diagnosis` what was found.
 
@@ -180,8 +180,8 @@ class Doctor(keras.callbacks.Callback):
         self._before = self._sound = None
 
     def _due(self, calls: int) -> bool:
-        early = calls > 0 and calls & (calls - 1) == 0 and calls < self._every
-        return early or (calls > 0 and calls % self._every == 0)
+        early = calls & (calls - 1) == 0 and calls < self._every
+        return early or calls % self._every == 0
 
     def _check(self, calls: int) -> None:
         inspector = self._inspector

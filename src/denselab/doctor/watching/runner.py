@@ -8,7 +8,7 @@ import numpy as np
 from keras.src.backend import StatelessScope
 from keras.src.trainers.compile_utils import CompileLoss
 
-from denselab.doctor.facts.layers import DROPOUTS, NORMALIZATIONS, Layer
+from denselab.doctor.facts.layers import DROPOUTS, PASSIVE, Layer
 from denselab.doctor.facts.setup import Setup
 from denselab.doctor.facts.tables import evenly_spaced
 
@@ -16,7 +16,6 @@ __all__ = ["Rows", "Runner", "Tap", "rows_for", "runner_for"]
 
 ops: Any = keras.ops  # Untyped: its annotations allow None for every result.
 _NOISE = DROPOUTS | {"SpatialDropout2D", "SpatialDropout3D", "GaussianNoise"}
-_JOINTS = frozenset({"Add", "Concatenate"})
 
 
 @dataclass(frozen=True)
@@ -160,6 +159,9 @@ class _Walk:
         number = self._marks.get(self._place)
         if number is None:
             return output
+        if not hasattr(output, "dtype"):  # a layer with several outputs
+            self.seen.append(None)
+            return output
         if self._offsets is not None and self._offsets[number] is not None:
             output = output + ops.cast(self._offsets[number], output.dtype)
         self.seen.append(output)
@@ -184,7 +186,7 @@ def runner_for(model: Any, setup: Setup) -> Runner:
     numbers: dict[int, int] = {}
     for layer in network.layers:
         weights = [order[id(v)] for v in _own(layer) if id(v) in order]
-        if not (weights or layer.activation is not None or layer.kind in NORMALIZATIONS):
+        if not weights and (layer.kind in PASSIVE or layer.kind == "InputLayer"):
             continue
         feeds = _feeds(layer, network.layers, numbers) if connected else (len(taps) - 1,)
         numbers[layer.index] = len(taps)
