@@ -102,7 +102,7 @@ def diagnose(
     changes: RecipeOptions,
     where: DataOptions,
 ) -> None:
-    """Say what is wrong with a network and its data, and what to do about it.
+    """Find what is wrong with a network and its data, and a remedy.
 
     Nothing is trained, but with --fix. MODEL is looked at with its training rows, and with the loss and
     optimizer it was saved with; a recipe as its training sees it: split, standardised, compiled; a study by

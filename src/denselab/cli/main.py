@@ -25,7 +25,7 @@ COMMANDS = {
     "evaluate": "Measure a saved model on the test rows of a data set.",
     "predict": "Predict rows, with the uncertainty of every prediction.",
     "uncertainty": "Compare one pass, temperature, draws and ensemble on a study.",
-    "diagnose": "Say what is wrong with a network and its data, and what to do about it.",
+    "diagnose": "Find what is wrong with a network and its data, and a remedy.",
     "find-lr": "Find a learning rate for a recipe, before it is trained.",
     "report": "Write a study as one page to read, as pictures, and as text.",
     "sparsity": "Train sparse networks and show what accuracy they keep.",
