@@ -31,6 +31,7 @@ class Cut(L.Layer):
     """Lets no gradient pass."""
 
     def call(self, x: Any) -> Any:
+        """Passes outputs on."""
         return keras.ops.stop_gradient(x)
 
 
@@ -38,6 +39,7 @@ class Root(L.Layer):
     """Gives NaN where its input is below -3 deviations: rare rows, as in real faults."""
 
     def call(self, x: Any) -> Any:
+        """Takes the root."""
         return keras.ops.sqrt(x + 3.0)
 
 
@@ -49,6 +51,7 @@ class Inject(keras.callbacks.Callback):
         self.layer, self.change, self.steps = layer, change, 0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Counts, and changes the weights once."""
         self.steps += 1
         if self.steps == STEP:
             model: Any = self.model
@@ -103,6 +106,7 @@ CASES = {
 
 
 def rows(seed: int, count: int = 512) -> tuple[np.ndarray, np.ndarray]:
+    """Draws inputs, and classes from a random network."""
     stream = np.random.default_rng(seed)
     x = stream.normal(size=(count, 8)).astype("float32")
     scores = np.tanh(x @ stream.normal(size=(8, 12))) @ stream.normal(size=(12, 3))
@@ -150,6 +154,7 @@ def infected(case: Case, seed: int) -> tuple[bool, str]:
 def dense(
     *widths: int, activation: str = "relu", start: str = "he_normal", between: Any = ()
 ) -> list[Any]:
+    """Gives Dense layers, each followed by what stands between."""
     found: list[Any] = []
     for width in widths:
         found.append(L.Dense(width, activation, kernel_initializer=start))
@@ -158,6 +163,7 @@ def dense(
 
 
 def normalized(depth: int) -> list[Any]:
+    """Gives Dense layers with BatchNormalization and ELU."""
     found: list[Any] = []
     for _ in range(depth):
         dense_layer = L.Dense(64, use_bias=False, kernel_initializer="he_normal")
@@ -165,7 +171,7 @@ def normalized(depth: int) -> list[Any]:
     return found
 
 
-def _sgd(rate: float) -> keras.optimizers.Optimizer:
+def _sgd(rate: Any) -> keras.optimizers.Optimizer:
     return keras.optimizers.SGD(rate, momentum=0.9)
 
 
@@ -184,7 +190,7 @@ HEALTHY: dict[str, tuple[Callable[[], list[Any]], Callable[[], Any], bool]] = {
     ),
     "SELU, alpha dropout, 1cycle": (
         lambda: [*dense(*[64] * 8, activation="selu", start="lecun_normal"), L.AlphaDropout(0.1)],
-        lambda: keras.optimizers.SGD(OneCycle(0.05, 23 * 20), momentum=0.9),
+        lambda: _sgd(OneCycle(0.05, 23 * 20)),
         False,
     ),
     "BatchNorm, 10 layers": (lambda: normalized(10), keras.optimizers.Nadam, False),
@@ -240,6 +246,7 @@ def healthy(name: str, seed: int) -> list[tuple[Any, ...]]:
 
 
 def main() -> None:
+    """Prints one row a fault or healthy net."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--healthy", action="store_true")

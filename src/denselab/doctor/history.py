@@ -52,7 +52,7 @@ def check_history(
         raise UsageError(
             f"the history has {', '.join(sorted(history)) or 'no names'}; give one with 'loss', as fit(...).history"
         )
-    accuracy = next((name for name in _ACCURACIES if name in history), None)
+    accuracy = next((a for a in _ACCURACIES if a in history or f"val_{a}" in history), None)
     facts = course.History(
         loss=_values(history, "loss"),
         val_loss=_values(history, "val_loss"),

@@ -78,7 +78,7 @@ def updates_too_small(watch: Watch) -> Iterator[Found]:
     group="while training",
     rows=(75, 47),
     severity="warning",
-    threshold="exact: no bit of a layer's trained weights changes, in 3 checks; of all layers only at the start",
+    threshold="exact: no bit of a layer's kernel changes, in 3 checks; of all layers only at the start",
     source="SageMaker Debugger UnchangedTensor",
     labels=("HLR", "LRM"),
     why="The layer does not learn: no gradient reaches it, or the step is below float32's resolution.",
@@ -98,7 +98,7 @@ def weights_still(watch: Watch) -> Iterator[Found]:
     length = next((i for i, one in enumerate(still[begin:]) if not one), len(still) - begin)
     first, more = layers[-1][begin + length - 1], sum(still) - 1
     yield Found(
-        f"no weight of layer {first.layer!r} changed in the steps before {watch.last.step}"
+        f"no weight of the kernel of layer {first.layer!r} changed in the steps before {watch.last.step}"
         + (f", nor of {more} more layers" if more else ""),
         first.layer,
         step=watch.last.step,

@@ -39,8 +39,8 @@ class DoctorWarning(UserWarning):
 class Doctor(keras.callbacks.Callback):
     """Looks at weights, outputs, gradients and updates of every layer while `fit` runs.
 
-    Before the first step, after steps 1, 2, 4, 8, … and then after every `every`-th, it runs up to 256 rows forward and backward with
-    dropout off, and holds every layer against the checks. The training itself is not changed: it goes on
+    Before the first step, after steps 1, 2, 4, 8, … and then after every `every`-th, it runs up to 256 rows
+    forward and backward with dropout off, and holds every layer against the checks. The training itself is not changed: it goes on
     to the same bytes as without. `records` has what was seen, `diagnosis` what was found.
 
     Args:

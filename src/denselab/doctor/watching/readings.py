@@ -26,7 +26,7 @@ class LayerReading:
         weight: Norm of its kernel.
         gradient: Norm of the loss's gradient by its kernel.
         update: Norm of the last step's change of its kernel; NaN where no step was seen.
-        still: Whether no weight of it changed in that step.
+        still: Whether no weight of its kernel changed in that step.
         output_finite: Whether its outputs are finite.
         weight_finite: Whether its weights are.
         gradient_finite: Whether its gradients are.
