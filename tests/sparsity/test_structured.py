@@ -248,3 +248,13 @@ def test_a_shrunk_model_is_stock_compiled_and_loads_anywhere(tmp_path):
         keras.ops.convert_to_numpy(loaded(rows(model))),
         keras.ops.convert_to_numpy(smaller(rows(model))),
     )
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda m: remove_units(m, share=0.5), lambda m: unit_share(m, 0.5)]
+)
+def test_units_inside_another_model_are_refused_and_not_left_in_silence(ask):
+    inner = keras.Sequential([keras.Input((4,)), layers.Dense(8, name="deep"), layers.Dense(3)])
+    outer = keras.Sequential([keras.Input((4,)), layers.Rescaling(0.5), inner, layers.Softmax()])
+    with pytest.raises(UsageError, match=r"'deep' is inside another model.*flattened"):
+        ask(outer)

@@ -8,7 +8,7 @@ import numpy as np
 
 from denselab.errors import UsageError
 from denselab.sparsity.copying import compile_like
-from denselab.sparsity.graph import graph_of
+from denselab.sparsity.graph import Graph, graph_of
 from denselab.sparsity.kernels import dense_layers, output_layers
 from denselab.sparsity.masks import check_sparsity, zero_count
 from denselab.sparsity.saliency import saliencies
@@ -89,8 +89,8 @@ def remove_units(
         A smaller model of the same kind in plain Keras layers, compiled as the given one is, with a new optimizer.
 
     Raises:
-        UsageError: If the model is subclassed; if units of a layer that is not skipped cannot be removed, with the
-            layer that is in the way; if data are missing.
+        UsageError: If the model is subclassed, or has its Dense layers inside another model; if units of a layer that
+            is not skipped cannot be removed, with the layer that is in the way; if data are missing.
 
     Example:
         >>> layers = keras.layers
@@ -104,6 +104,7 @@ def remove_units(
     """
     shares = _shares(model, share, skip)
     graph = graph_of(model)
+    _check_flat(model, graph, shares)
     spaces = spaces_of(graph)
     removed = {}
     chosen = [(space, part) for space in spaces if (part := _share_of(space, shares))]
@@ -134,7 +135,7 @@ def unit_share(model: keras.Model, sparsity: float, *, skip: Sequence[str] = ())
         Dense kernels.
 
     Raises:
-        UsageError: If even one unit a layer is too many.
+        UsageError: If even one unit a layer is too many, or Dense layers are inside another model.
 
     Example:
         >>> layers = keras.layers
@@ -145,6 +146,7 @@ def unit_share(model: keras.Model, sparsity: float, *, skip: Sequence[str] = ())
     sparsity = check_sparsity(sparsity)
     names = _shares(model, 0.5, skip)
     graph = graph_of(model)
+    _check_flat(model, graph, names)
     spaces = spaces_of(graph)
     of = {tensor: space for space in spaces for tensor in space.tensors}
     free = {id(space) for space in spaces if _share_of(space, names)}
@@ -187,6 +189,18 @@ def _shares(
                 f"share names the output layer {ends[0]!r}, whose units are the answers; leave it out"
             )
     return {name: value for name, value in shares.items() if value and name not in skip}
+
+
+def _check_flat(model: keras.Model, graph: Graph, shares: Mapping[str, float]) -> None:
+    """Refuses Dense layers inside other models, whose units the graph does not show."""
+    seen = {id(call.layer) for call in graph.calls}
+    inside = [name for name, layer in dense_layers(model).items() if id(layer) not in seen]
+    wanted = [name for name in inside if name in shares]
+    if wanted:
+        raise UsageError(
+            f"Dense layer {wanted[0]!r} is inside another model or layer of {model.name!r}; give the model that holds "
+            "it directly, as denselab.training.rewiring.flattened(model) does"
+        )
 
 
 def _share_of(space: Space, shares: Mapping[str, float]) -> float:
