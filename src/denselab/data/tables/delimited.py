@@ -80,7 +80,7 @@ def parse_csv(content: bytes, form: CsvFormat) -> "pl.DataFrame":
     r"""Cuts text into columns of text; nothing is converted.
 
     Fields may be in double quotation marks, in which delimiters and line ends stand for themselves
-    and a doubled mark for one. Lines that are empty are left out.
+    and a doubled mark for one. Lines without a value are left out.
 
     Args:
         content: The bytes of the file.
@@ -101,28 +101,38 @@ def parse_csv(content: bytes, form: CsvFormat) -> "pl.DataFrame":
     records = _checked(text, delimiter)
     names, has_header = _names(text[: records.ends[0]], delimiter, form.header)
     check_size(len(records.ends), len(names))
-    if len(records.ends) <= has_header:
+    if int((records.lengths > 1).sum()) <= has_header:
         raise DataError("has a header and no rows; give rows to train on")
-    return _frame(text, delimiter, names, has_header)
+    frame = _frame(text, delimiter, names)
+    if frame.height != len(records.ends):
+        raise DataError(
+            f"reads as {frame.height:,} rows and as {len(records.ends):,}; write it again with one "
+            "kind of line end"
+        )
+    frame = frame.slice(1) if has_header else frame
+    return frame.filter(~_all_null()) if len(names) > 1 else frame
 
 
-def _frame(text: bytes, delimiter: str, names: list[str], has_header: bool) -> "pl.DataFrame":
+def _frame(text: bytes, delimiter: str, names: list[str]) -> "pl.DataFrame":
     import polars as pl
     from polars.exceptions import PanicException, PolarsError
 
     try:
-        frame = pl.read_csv(
+        return pl.read_csv(
             io.BytesIO(text),
             has_header=False,
-            skip_rows=0,
             separator=delimiter,
             schema=dict.fromkeys(names, pl.String),
             quote_char='"',
         )
     except (PolarsError, PanicException) as error:
         raise DataError(f"is no table that can be read ({clean_name(error)[:200]})") from error
-    frame = frame.slice(1) if has_header else frame
-    return frame.filter(~pl.all_horizontal(pl.all().is_null())) if len(names) > 1 else frame
+
+
+def _all_null() -> "pl.Expr":
+    import polars as pl
+
+    return pl.all_horizontal(pl.all().is_null())
 
 
 def _utf8(content: bytes, encoding: str) -> bytes:
@@ -216,7 +226,7 @@ def _checked(text: bytes, delimiter: str) -> _Records:
             f"first (delimiter {delimiter!r}); give every row the same, and put quotation marks "
             "round text that holds the delimiter"
         )
-    return _Records(*(part[lengths > 1] for part in records))
+    return records
 
 
 def _records(text: bytes, delimiter: str) -> _Records:
@@ -280,10 +290,9 @@ def _names(first: bytes, delimiter: str, header: bool | None) -> tuple[list[str]
             f"column {cells.index('') + 1} has no name; name it, take it out, or say that there is "
             "no header"
         )
-    twice = [cell for cell, count in Counter(cells).items() if count > 1]
-    if twice:
+    name, count = Counter(cells).most_common(1)[0]
+    if count > 1:
         raise DataError(
-            f"{len(twice):,} column names occur more than once, such as {printable(min(twice))}; "
-            "give each its own"
+            f"the column name {printable(name)} occurs {count:,} times; give each its own"
         )
     return cells, True

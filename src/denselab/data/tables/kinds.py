@@ -139,14 +139,14 @@ def numbers_of(series: "pl.Series") -> Float64[np.ndarray, " row"]:
     name = printable(series.name)
     if series.dtype.is_temporal():
         raise DataError(f"column {name} holds {series.dtype}; expected numbers")
-    if series.dtype == pl.String:
-        wrong = series.filter(~series.str.contains(_NUMBER))
-        if len(wrong):
-            raise DataError(
-                f"column {name} holds {printable(wrong[0])}; expected numbers: mend the value, or "
-                "list it among those that mean missing"
-            )
-    numbers = series.cast(pl.Float64).to_numpy().astype(np.float64)
+    read = series.cast(pl.Float64, strict=False)
+    if read.null_count() > series.null_count():
+        wrong = series.filter(read.is_null() & series.is_not_null())
+        raise DataError(
+            f"column {name} holds {printable(wrong[0])}; expected numbers: mend the value, or list "
+            "it among those that mean missing"
+        )
+    numbers = read.to_numpy().astype(np.float64)
     if problem := _range_problem(numbers):
         raise DataError(f"column {name} {problem}")
     return numbers

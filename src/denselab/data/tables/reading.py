@@ -56,8 +56,6 @@ def read_table_file(path: Path) -> tuple[bytes, str]:
         DataError: If it is not there, no plain file, empty, too large, or nothing that can be read.
         UnsafeFileError: If it is a pickle.
     """
-    if "://" in str(path) or ":/" in str(path)[:8]:
-        raise DataError(f"{path} is an address; download the file yourself and give its path")
     expected = SUFFIXES.get(path.suffix.lower())
     if expected is None:
         endings = ", ".join(SUFFIXES)

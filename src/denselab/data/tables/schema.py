@@ -293,6 +293,11 @@ def _check_labels(target: "pl.Series") -> None:
                 f"the target {name} holds fractions such as {numbers[numbers % 1 != 0][0]:g}; say "
                 "that the task is regression, or give whole numbers or names as classes"
             )
+    if str(target.dtype) == "UInt8" and target.max() == 255:
+        raise DataError(
+            f"the target {name} holds the uint8 label 255, which mostly is a missing label (-1 "
+            "wrapped round); take those rows out, or give another type if 255 is a class"
+        )
     names = list(levels_of(target).names)
     if len(names) == 1:
         raise DataError(

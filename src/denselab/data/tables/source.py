@@ -77,6 +77,10 @@ def open_source(source: Any, form: CsvFormat, missing: Sequence[str] = MISSING) 
     if not isinstance(source, str | Path):
         frame, words = _in_memory(source)
         return Source(_plain(frame, missing, form.decimal), "table", words)
+    if "://" in str(source):
+        raise DataError(
+            f"{clean_name(source)} is an address; download the file yourself and give its path"
+        )
     path = Path(source)
     content, kind = read_table_file(path)
     try:
