@@ -291,7 +291,7 @@ def test_a_class_of_no_training_row_is_named():
     _, done = fitted(columns={"a": [1.0, 2.0, 3.0]})
 
     with pytest.raises(
-        DataError, match="holds 'r', a class of no row that was trained on .*'p', 'q'"
+        DataError, match=r"holds 'r', a class of no row that was trained on .*'p', 'q'"
     ):
         done.transform_target(read_table({"a": [1.0], "y": ["r"]}))
 

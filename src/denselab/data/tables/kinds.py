@@ -35,6 +35,7 @@ Given = Literal["number", "category", "boolean"]
 _EXACT_INTEGERS = 2**53
 _LARGEST = float(np.finfo(np.float32).max)
 _FEW = 20
+_SPELLINGS = 6
 _LONGEST_LEVEL = 200
 _WORDS_OF_TEXT = 4
 _MIXED_SHARE = 0.1
@@ -45,6 +46,7 @@ _DAY = r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))"
 _TIME = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp][Mm])?(Z|[+-]\d{2}:?\d{2})?"
 _DATE = rf"^({_DAY}([T ]{_TIME})?|{_TIME})$"
 _CODE = r"^0\d+$"
+_INTEGER = r"^[+-]?\d+$"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity)$"
 _COMMA = r"^[+-]?\d+,\d+$"
 _ID_NAME = re.compile(r"(?i)(^|[_ .-])(id|uuid|guid|index|key|nr|no)$|Id$|ID$|^unnamed")
@@ -114,7 +116,11 @@ def infer_kind(series: "pl.Series") -> Inferred:
         return Inferred("constant", "one value")
     if series.dtype == pl.Boolean or _is_pair(distinct, is_text):
         return Inferred("boolean", "two words for yes and no")
-    return _text(series, values, distinct) if is_text else _number(series, distinct)
+    return (
+        _text(series, values, distinct)
+        if is_text
+        else _number(series, distinct, distinct.dtype.is_integer())
+    )
 
 
 def numbers_of(series: "pl.Series") -> Float64[np.ndarray, " row"]:
@@ -244,21 +250,21 @@ def _date(values: "pl.Series") -> Inferred:
 
 
 def _is_pair(distinct: "pl.Series", is_text: bool) -> bool:
-    return is_text and len(distinct) <= 2 and _lower(distinct) in _PAIRS
+    return is_text and len(distinct) <= _SPELLINGS and _lower(distinct) in _PAIRS
 
 
 def _lower(distinct: "pl.Series") -> set[str]:
     return {value.lower() for value in distinct.to_list()}
 
 
-def _number(series: "pl.Series", distinct: "pl.Series") -> Inferred:
+def _number(series: "pl.Series", distinct: "pl.Series", exact: bool) -> Inferred:
     import polars as pl
 
     numbers = distinct.cast(pl.Float64).to_numpy().astype(np.float64)
     if problem := _range_problem(numbers):
         return Inferred("number", "numbers", problem)
     whole = bool((numbers % 1 == 0).all())
-    if whole and np.abs(numbers).max() >= _EXACT_INTEGERS:
+    if exact and np.abs(numbers).max() >= _EXACT_INTEGERS:
         return Inferred(
             "identifier",
             "whole numbers beyond 2**53",
@@ -291,7 +297,8 @@ def _text(series: "pl.Series", values: "pl.Series", distinct: "pl.Series") -> In
     if is_number.all():
         if distinct.str.contains(_CODE).any() and distinct.str.contains(r"^\d+$").all():
             return Inferred("category", "whole numbers with leading zeros, so codes")
-        return _number(series, distinct.cast(pl.Float64).unique())
+        exact = bool(distinct.str.contains(_INTEGER).all())
+        return _number(series, distinct.cast(pl.Float64).unique(), exact)
     with_comma = distinct.str.contains(_COMMA)
     if (with_comma | is_number).all() and with_comma.any():
         return Inferred(

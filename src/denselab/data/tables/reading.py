@@ -7,7 +7,7 @@ from pathlib import Path
 from denselab.data.arrays import clean_name
 from denselab.errors import DataError, UnsafeFileError
 
-__all__ = ["SUFFIXES", "check_size", "printable", "read_table_file"]
+__all__ = ["MOST_CELLS", "SUFFIXES", "check_size", "printable", "read_table_file"]
 
 SUFFIXES = {
     ".csv": "CSV",
@@ -22,7 +22,9 @@ SUFFIXES = {
 """Ending of a file name -> what the file is to hold."""
 
 _MOST_BYTES = 2**30
-_MOST_CELLS = 2**28
+MOST_CELLS = 2**28
+"""Most rows times columns of a table; 2 GiB as float64."""
+
 _MOST_COLUMNS = 10_000
 _MAGIC = (
     (b"PAR1", "Parquet"),
@@ -84,9 +86,9 @@ def check_size(rows: int, columns: int) -> None:
         raise DataError(
             f"has {columns:,} columns; at most {_MOST_COLUMNS:,} are read: keep those that matter"
         )
-    if rows * columns > _MOST_CELLS:
+    if rows * columns > MOST_CELLS:
         raise DataError(
-            f"has {rows:,} rows of {columns:,} columns; at most {_MOST_CELLS:,} cells are read: "
+            f"has {rows:,} rows of {columns:,} columns; at most {MOST_CELLS:,} cells are read: "
             "keep fewer rows or columns"
         )
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from denselab.data.arrays import clean_name
-from denselab.data.tables.binary import parse_npy, parse_npz, parse_parquet
+from denselab.data.tables.arrays_file import parse_npy, parse_npz
 from denselab.data.tables.delimited import CsvFormat, parse_csv
+from denselab.data.tables.parquet import parse_parquet
 from denselab.data.tables.reading import SUFFIXES, check_size, printable, read_table_file
 from denselab.errors import DataError, UnsafeFileError
 

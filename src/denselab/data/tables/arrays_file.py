@@ -1,21 +1,18 @@
-"""Parquet, npy and npz: the header is asked how much there is before memory is taken."""
+"""Files of NumPy, npy and npz: the header is asked how much there is before memory is taken."""
 
 import io
 import math
 import zipfile
 import zlib
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import numpy as np
 
 from denselab.data.arrays import clean_name
-from denselab.data.tables.reading import check_size, printable
+from denselab.data.tables.reading import printable
 from denselab.errors import DataError, UnsafeFileError
 
-if TYPE_CHECKING:
-    import polars as pl
-
-__all__ = ["parse_npy", "parse_npz", "parse_parquet"]
+__all__ = ["parse_npy", "parse_npz"]
 
 _MOST_HEADER = 10_000
 _MOST_MEMBERS = 10_000
@@ -24,48 +21,6 @@ _SUSPICIOUS, _MOST_RATIO = 2**26, 500
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, KeyError)
 _ENCRYPTED = 1
-
-
-def parse_parquet(content: bytes) -> "pl.DataFrame":
-    """Reads a Parquet file.
-
-    Args:
-        content: The bytes of the file.
-
-    Returns:
-        Its columns as they stand.
-
-    Raises:
-        DataError: If it is damaged, or has no rows.
-        UnsafeFileError: If it unpacks to many hundred times its size.
-    """
-    import polars as pl
-    from polars.exceptions import PanicException, PolarsError
-
-    if not content.endswith(b"PAR1"):
-        raise DataError("is a truncated Parquet file; write it again")
-    try:
-        lazy = pl.scan_parquet(io.BytesIO(content))
-        width = len(lazy.collect_schema())
-        rows = lazy.select(pl.len()).collect().item()
-        check_size(rows, width)
-        wanted = 8 * rows * width
-        if wanted > max(_SUSPICIOUS, _MOST_RATIO * len(content)):
-            raise UnsafeFileError(
-                f"unpacks from {len(content):,} to more than {wanted:,} bytes; write it again "
-                "without columns that repeat one value"
-            )
-        frame = lazy.collect()
-    except (PolarsError, PanicException, OSError) as error:
-        reason = clean_name(" ".join(str(error).split()))[:160]
-        raise DataError(f"is a damaged Parquet file ({reason}); write it again") from error
-    if frame.height != rows:
-        raise DataError(
-            f"says that it has {rows:,} rows and has {frame.height:,}; write the Parquet file again"
-        )
-    if not frame.height:
-        raise DataError("has columns and no rows; give rows to train on")
-    return frame
 
 
 def parse_npy(content: bytes) -> dict[str, np.ndarray]:
