@@ -26,7 +26,7 @@ def loud(history, **options):
         ({"loss": [1.0, 0.5, 0.4, 7.0]}, "loss-explodes", 4),
         ({"loss": [0.5, 0.1, -0.2, -5.0]}, "loss-negative", 3),
         ({"loss": SWINGING}, "loss-oscillates", 9),
-        ({"loss": FALLING, "val_loss": [1.0, 0.6, 0.5, *[0.9] * 17]}, "overfitting", 20),
+        ({"loss": FALLING, "val_loss": [1.0, 0.6, 0.5, *[1.2] * 17]}, "overfitting", 20),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )

@@ -40,8 +40,8 @@ class Doctor(keras.callbacks.Callback):
     """Looks at weights, outputs, gradients and updates of every layer while `fit` runs.
 
     Before the first step, after steps 1, 2, 4, 8, … and then after every `every`-th, it runs up to 256 rows
-    forward and backward with dropout off, and holds every layer against the checks. The training itself is not changed: it goes on
-    to the same bytes as without. `records` has what was seen, `diagnosis` what was found.
+    forward and backward with dropout off, and holds every layer against the checks. The training itself is not
+    changed: it goes on to the same bytes as without. `records` has what was seen, `diagnosis` what was found.
 
     Args:
         x: Inputs as for `fit`; without them only weights, updates and logs are looked at.
@@ -72,7 +72,7 @@ class Doctor(keras.callbacks.Callback):
         x: Any = None,
         y: Any = None,
         *,
-        every: int = 200,
+        every: int = 500,
         on_fault: Literal["warn", "stop"] = "warn",
         silence: Iterable[str] = (),
     ) -> None:

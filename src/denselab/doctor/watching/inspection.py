@@ -27,6 +27,7 @@ _SLOPES: dict[str, tuple[float, Callable[[Any], Any]]] = {
 """Largest derivative of an activation, and the derivative as a function of the output."""
 
 _FLAT = 0.01
+_LARGE = 1e15
 _ROWS = 0.95
 
 
@@ -154,12 +155,16 @@ def _array(tensor: Any) -> np.ndarray | None:
 
 
 def _norm(tensor: Any) -> float:
-    """Takes the norm in double precision: squares of small gradients are 0 in float32."""
+    """Takes the norm of a scaled copy: squares of small gradients are 0 in float32, those of large ones infinite."""
     array = _array(tensor)
-    if array is None:
+    if array is None or not array.size:
         return float("nan")
-    flat = array.ravel().astype("float64")
-    return float(np.sqrt(flat @ flat))
+    flat = array.ravel()
+    scale = max(float(flat.max()), -float(flat.min()))
+    if scale == 0 or not np.isfinite(scale):
+        return scale
+    flat = flat / flat.dtype.type(scale)
+    return scale * float(np.sqrt(flat @ flat))
 
 
 def _total(parts: list[Any]) -> float:
@@ -171,11 +176,13 @@ def _of_output(tap: Tap, output: Any) -> dict[str, Any]:
     if array is None or not array.size:
         return {}
     values = array.reshape(-1, array.shape[-1]) if array.ndim > 1 else array.reshape(-1, 1)
-    values = values.astype("float64")  # squares of what is about to explode overflow in float32
     if not np.isfinite(values).all():
         return {"output_finite": False}
+    if np.abs(values).max() > _LARGE:  # squares overflow in float32
+        values = values.astype("float64")
     means = values.mean(axis=0)
-    deviations = (values - means).std(axis=0)
+    centred = values - means
+    deviations = np.sqrt(np.einsum("ij,ij->j", centred, centred) / len(values))
     activation = tap.layer.activation
     read: dict[str, Any] = {
         "mean": float(means.mean()),

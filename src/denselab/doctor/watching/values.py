@@ -1,9 +1,12 @@
 """The weights of a model as they are now, also in the midst of `fit`, and copies of them."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
+from denselab.doctor.watching.gradients import compiled
 from denselab.doctor.watching.inspection import Values
 
 __all__ = ["copied", "current", "optimizer_values"]
@@ -53,7 +56,13 @@ def copied(values: list[Any]) -> list[Any]:
     Returns:
         The copies.
     """
-    return [keras.ops.copy(value) for value in values]
+    return _copies()(values)
+
+
+@functools.cache
+def _copies() -> Callable[[list[Any]], list[Any]]:
+    """Copies all tensors by one call, where a program can be compiled; call by call is dear for many small ones."""
+    return compiled(lambda values: [keras.ops.copy(value) for value in values])
 
 
 def _state(model: Any) -> Any:
