@@ -49,7 +49,7 @@ _CODE = r"^0\d+$"
 _INTEGER = r"^[+-]?\d+$"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity)$"
 _COMMA = r"^[+-]?\d+,\d+$"
-_ID_NAME = re.compile(r"(?i)(^|[_ .-])(id|uuid|guid|index|key|nr|no)$|Id$|ID$|^unnamed")
+_ID_NAME = re.compile(r"(?i:(^|[_ .-])(id|uuid|guid|index|key|nr|no)$|^unnamed)|[a-z]I[dD]$")
 
 
 class Inferred(NamedTuple):
