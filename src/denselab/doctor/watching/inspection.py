@@ -183,6 +183,8 @@ def _of_output(tap: Tap, output: Any) -> dict[str, Any]:
     means = values.mean(axis=0)
     centred = values - means
     deviations = np.sqrt(np.einsum("ij,ij->j", centred, centred) / len(values))
+    highest = values.max(axis=0)
+    deviations[highest == values.min(axis=0)] = 0.0  # else the mean's rounding shows
     activation = tap.layer.activation
     read: dict[str, Any] = {
         "mean": float(means.mean()),
@@ -190,7 +192,7 @@ def _of_output(tap: Tap, output: Any) -> dict[str, Any]:
         "spread": float(deviations.max()),
     }
     if activation in ("relu", "relu6"):
-        read["dead"] = float((values.max(axis=0) <= 0).mean())
+        read["dead"] = float((highest <= 0).mean())
     if activation in _SLOPES:
         largest, slope = _SLOPES[activation]
         flat = (slope(values) < _FLAT * largest).mean(axis=0)
