@@ -13,6 +13,9 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
     "README.md",
     "CONTRIBUTING.md",
+    "docs/doctor.md",
+    "docs/sparsity.md",
+    "docs/reference/sparsity.md",
     "docs/uncertainty.md",
     "docs/concepts/verdicts.md",
 ]
@@ -28,7 +31,9 @@ COMMANDS = [
     pytest.param(line, id=line)
     for name in DOCUMENTS
     for block in blocks(name, "sh")
-    for line in (line.partition("  #")[0].strip() for line in block.splitlines())
+    for line in (
+        line.partition("  #")[0].strip() for line in block.replace("\\\n", " ").splitlines()
+    )
 ]
 
 
@@ -70,5 +75,7 @@ def test_commands_in_the_documents_exist_with_their_options(line, capsys):
         assert run([arguments[0], "--help"]) == 0
         known = capsys.readouterr().out.split()
         assert [word for word in arguments if word.startswith("--") and word not in known] == []
+    elif program == "python":
+        assert (ROOT / arguments[0]).is_file()
     else:
         assert (ROOT / program).is_file()
