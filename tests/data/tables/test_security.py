@@ -3,7 +3,6 @@
 import io
 import os
 import pickle
-import time
 import zipfile
 
 import numpy as np
@@ -141,10 +140,8 @@ def test_a_file_larger_than_the_bound_is_refused_unread(tmp_path):
     with path.open("wb") as file:
         file.truncate(2**33)  # Sparse: no block is written.
 
-    started = time.process_time()
     with pytest.raises(DataError, match="8,589,934,592 bytes; at most 1,073,741,824 are read"):
         read_table(path)
-    assert time.process_time() - started < 5
 
 
 def test_terminal_escapes_in_names_and_labels_are_taken_out(write):
