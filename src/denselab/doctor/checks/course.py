@@ -178,7 +178,7 @@ def slow_progress(history: History) -> Iterator[Found]:
     source="deepchecks simple_model_comparison; bounds own",
     labels=("TCL", "HLR", "ACH", "LCH"),
     why="The network uses the inputs for nothing: it has learned how frequent the targets are.",
-    remedy="Run denselab.doctor.probe: can it overfit one batch, and do the inputs matter?",
+    remedy="Run denselab.doctor.probe: it tells whether one batch can be learned, and whether the inputs matter.",
     kind="dynamic",
 )
 def no_better_than_baseline(history: History) -> Iterator[Found]:
