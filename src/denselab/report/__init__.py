@@ -4,6 +4,7 @@ from denselab.report.assemble import contents_of
 from denselab.report.contents import Contents
 from denselab.report.drawing import chart_html, chart_png, chart_svg, save_chart
 from denselab.report.markdown import markdown_of
+from denselab.report.microscope import microscope_chart
 from denselab.report.notable import Reason, RowPanel, notable_rows, row_chart
 from denselab.report.page import page_of, write_report
 from denselab.report.pictures import write_pictures
@@ -22,6 +23,7 @@ __all__ = [
     "contents_of",
     "draws_chart",
     "markdown_of",
+    "microscope_chart",
     "notable_rows",
     "page_of",
     "reliability_chart",

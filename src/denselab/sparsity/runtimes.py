@@ -3,6 +3,7 @@
 import logging
 import tempfile
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def keras_answer(model: keras.Model) -> Answer:
     if backend == "torch":
         return _torch_answer(model)
     if backend == "tensorflow":
-        import tensorflow as tf
+        tf: Any = import_module("tensorflow")
 
         call = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
         return lambda x: np.asarray(call(tf.convert_to_tensor(x)))
@@ -67,7 +68,7 @@ def _known_options() -> dict[str, Any]:
 
 
 def _torch_answer(model: Any) -> Answer:
-    import torch
+    torch: Any = import_module("torch")  # Optional, so types are not known.
 
     def answer(x: np.ndarray) -> np.ndarray:
         with torch.inference_mode():

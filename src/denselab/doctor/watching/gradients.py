@@ -1,6 +1,7 @@
 """Values and gradients of a function of arrays, on JAX, torch and TensorFlow."""
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any
 
 import keras
@@ -49,7 +50,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _on_torch(objective: Objective, leaves: Sequence[Any]) -> tuple[Any, Any, list[Any]]:
-    import torch
+    torch: Any = import_module("torch")  # Optional, so types are not known.
 
     own = [leaf.detach().clone().requires_grad_() for leaf in leaves]
     with torch.enable_grad():
@@ -65,7 +66,7 @@ def _on_torch(objective: Objective, leaves: Sequence[Any]) -> tuple[Any, Any, li
 
 
 def _on_tensorflow(objective: Objective, leaves: Sequence[Any]) -> tuple[Any, Any, list[Any]]:
-    import tensorflow
+    tensorflow: Any = import_module("tensorflow")
 
     own = [tensorflow.convert_to_tensor(leaf) for leaf in leaves]
     with tensorflow.GradientTape() as tape:
