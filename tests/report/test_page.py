@@ -7,7 +7,7 @@ import pytest
 
 from denselab.errors import UsageError
 from denselab.report import contents_of, page_of, write_report
-from denselab.report.page import script_safe
+from denselab.report.page import _bundling, _vega, script_safe
 
 HOSTILE = '</script><script>fired=1</script><img src=x onerror="fired=2">\' onload="fired=3 \u2028'
 
@@ -118,3 +118,13 @@ print([name for name in ("jax", "keras", "torch", "tensorflow") if name in sys.m
     )
 
     assert done.stdout.strip() == "[]"
+
+
+def test_the_page_is_the_same_where_no_process_can_be_made(make_study, monkeypatch):
+    contents = contents_of(make_study())
+    usual = page_of(contents)
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    _bundling.cache_clear()
+    _vega.cache_clear()
+    assert page_of(contents) == usual
+    _bundling.cache_clear()

@@ -3,7 +3,10 @@
 import base64
 import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -40,6 +43,8 @@ def write_report(study: Study, path: Path, *, verdicts: Verdicts | None = None) 
     """
     from denselab.study.files import write_whole, writing
 
+    with suppress(OSError):
+        _bundling()  # Takes as long as all the rest, so it goes on beside it.
     contents = contents_of(study, verdicts=verdicts)
     page = page_of(contents).encode()
     with writing(path):
@@ -134,12 +139,29 @@ def _policy(scripts: Iterable[str]) -> str:
     )
 
 
+_SNIPPET = "window.vegaEmbed = vegaEmbed;"
+_BUNDLE = f"import sys, vl_convert; sys.stdout.write(vl_convert.javascript_bundle({_SNIPPET!r}))"
+
+
+@cache
+def _bundling() -> subprocess.Popen[str]:
+    """Begins to bundle Vega, Vega-Lite and Vega-Embed, in a process of its own."""
+    command = [sys.executable, "-I", "-X", "utf8", "-c", _BUNDLE]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
+    )
+
+
 @cache
 def _vega() -> str:
-    """Bundles Vega, Vega-Lite and Vega-Embed."""
-    import vl_convert
+    """Gives the bundle."""
+    bundle = ""
+    with suppress(OSError):
+        bundle, _ = _bundling().communicate()
+    if not bundle:  # No process could be made of this interpreter.
+        import vl_convert
 
-    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+        bundle = vl_convert.javascript_bundle(_SNIPPET)
     # A comment or string of a later version could hold either, and end the script there.
     return bundle.replace("</script", "<\\/script").replace("<!--", "\\u003c!--")
 
