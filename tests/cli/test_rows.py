@@ -96,6 +96,13 @@ def test_a_header_that_asks_for_more_than_is_there_takes_no_memory(tmp_path, sha
         read_rows(tmp_path / "rows.npy")
 
 
+def test_a_header_with_a_negative_axis_is_refused(tmp_path):
+    (tmp_path / "rows.npy").write_bytes(header((-1, 14)) + bytes(8 * 28))
+
+    with pytest.raises(DataError, match="asks for"):
+        read_rows(tmp_path / "rows.npy")
+
+
 def test_a_header_of_megabytes_is_refused(tmp_path):
     content = b"\x93NUMPY\x02\x00" + (2**31 - 1).to_bytes(4, "little") + b" " * 1000
     (tmp_path / "rows.npy").write_bytes(content)

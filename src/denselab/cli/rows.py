@@ -129,7 +129,7 @@ def _array(file: IO[bytes], name: str, size: int) -> np.ndarray:
             f"{name} holds Python objects, which are unpickled, and that runs code; save numbers"
         )
     wanted = math.prod(shape) * kind.itemsize
-    if wanted > min(size, _MOST_BYTES):
+    if any(axis < 0 for axis in shape) or wanted > min(size, _MOST_BYTES):
         raise DataError(
             f"{name} asks for {wanted:,} bytes; {size:,} are there, and at most {_MOST_BYTES:,} "
             "are read"
