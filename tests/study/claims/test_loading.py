@@ -184,5 +184,7 @@ def test_the_claim_in_the_documents_is_one(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(block)
     assert load_claim(path).arms["flat"].network.depth == 3
-    named = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    _, table = text.split("| kind | decides | fields |")
+    table, _, _ = table.partition("\n\n")
+    named = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
     assert named == list(KINDS)
