@@ -18,7 +18,7 @@ from denselab.training.saving import (
     INPUT_SCALE,
     Preprocessing,
     named_weights,
-    save_classifier,
+    save_predictor,
 )
 from denselab.uncertainty import to_mc
 
@@ -41,7 +41,7 @@ def test_a_network_of_the_ladder_gives_what_it_gives_in_keras(rung, digits, run,
     weights[INPUT_MEAN] = x.reshape(32, -1).mean(axis=0)
     weights[INPUT_SCALE] = np.where(x.reshape(32, -1).std(axis=0) > 0, 0.2, 0).astype("float32")
     path = tmp_path / "model.keras"
-    save_classifier(Preprocessing.of(digits), recipe, weights, path=path)
+    save_predictor(Preprocessing.of(digits), recipe, weights, path=path)
     model = load_model(path).model
     graph = to_onnx(model)
 

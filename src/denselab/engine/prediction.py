@@ -30,18 +30,19 @@ class _Weights(NamedTuple):
 
 
 class Predictor:
-    """Predicts class probabilities with members of one program, compiled once for each device.
+    """Predicts class probabilities or values with members of one program, compiled once for each device.
 
     Args:
-        model: A model of the members' program that ends in logits, shape (batch, classes). It may have other
-            dropout layers than the one they trained with, as long as its weights have the same order.
-        draws: Forward passes to average the probabilities of; what is random in `model` at prediction is
+        model: A model of the members' program that ends in logits, shape (batch, classes), or in values. It may
+            have other dropout layers than the one they trained with, as long as its weights have the same order.
+        draws: Forward passes to average the predictions of; what is random in `model` at prediction is
             drawn anew in each, from the member's own seed.
+        values: Whether the outputs are the predictions, as in a regression, and no logits.
     """
 
-    def __init__(self, model: keras.Model, *, draws: int = 1) -> None:
+    def __init__(self, model: keras.Model, *, draws: int = 1, values: bool = False) -> None:
         self._model = model
-        chunk = _Chunk(model, draws).probabilities
+        chunk = _Chunk(model, draws, values).mean
         self._function = jax.jit(chunk, compiler_options=compiler_options())
 
     def __call__(
@@ -61,7 +62,7 @@ class Predictor:
             cores: CPU cores to use; all by default.
 
         Returns:
-            One array of probabilities a member, shape (rows, classes), float32.
+            One array of probabilities a member, shape (rows, classes), or of values, shape (rows, 1); float32.
         """
         work: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for place, member in enumerate(members):
@@ -93,16 +94,17 @@ class Predictor:
 class _Chunk:
     model: keras.Model
     draws: int
+    values: bool
 
-    def probabilities(self, weights: _Weights, x: Any, start: Any) -> Any:
-        """Averages the probabilities of some rows over the draws."""
+    def mean(self, weights: _Weights, x: Any, start: Any) -> Any:
+        """Averages the predictions of some rows over the draws."""
         inputs = prepare(self.model, x, weights.standardization)
         key = jax.random.fold_in(jax.random.wrap_key_data(weights.key), start)
 
         def draw(i: Any, total: Any) -> Any:
             state = self._reseeded(weights.non_trainable, jax.random.fold_in(key, i))
-            logits, _ = self.model.stateless_call(weights.trainable, state, inputs, training=False)
-            return total + jax.nn.softmax(logits)
+            outputs, _ = self.model.stateless_call(weights.trainable, state, inputs, training=False)
+            return total + (outputs if self.values else jax.nn.softmax(outputs))
 
         blank = jnp.zeros((x.shape[0], self.model.output_shape[-1]), jnp.float32)
         return jax.lax.fori_loop(0, self.draws, draw, blank) / self.draws

@@ -16,6 +16,7 @@ from denselab.components import (
     SmoothedSparseCategoricalCrossentropy,
     Symmetric,
 )
+from denselab.data import Task
 from denselab.recipes import Recipe, resolved, steps
 from denselab.sparsity import GradualPruning, ProximalL1, one_shot_pruning, pruned_optimizer
 
@@ -47,12 +48,12 @@ _OPTIMIZERS = {
 def build_network(
     recipe: Recipe, *, features: int, classes: int, training: bool = False
 ) -> keras.Model:
-    """Builds the network of a recipe, from flat features to logits.
+    """Builds the network of a recipe, from flat features to logits, or to a value.
 
     Args:
         recipe: The recipe.
         features: Number of inputs.
-        classes: Number of classes.
+        classes: Number of classes; 1 for a regression.
         training: Whether to add what acts in training alone, which is mixup; weights have the same order and
             the same names either way.
 
@@ -86,17 +87,27 @@ def build_network(
     return keras.Model(rows, model(MixUp(recipe.training.mixup, name="mixup")(rows)))
 
 
-def compile_network(model: keras.Model, recipe: Recipe, *, train_rows: int) -> keras.Model:
+def compile_network(
+    model: keras.Model, recipe: Recipe, *, train_rows: int, task: Task = "classification"
+) -> keras.Model:
     """Compiles a recipe's network with its loss, optimizer and schedule.
 
     Args:
         model: From `build_network`.
         recipe: The recipe.
         train_rows: Number of training rows, which decides the length of schedules.
+        task: "regression" has the squared error for a loss; label smoothing is of classes alone.
 
     Returns:
         The same model.
     """
+    optimizer = _optimizer(recipe, train_rows)
+    rule = _pruning(recipe, train_rows)
+    if rule is not None:
+        optimizer = pruned_optimizer(optimizer, rule, model)
+    if task == "regression":
+        model.compile(optimizer=optimizer, loss=keras.losses.MeanSquaredError())
+        return model
     smoothing = recipe.training.label_smoothing
     loss = (
         SmoothedSparseCategoricalCrossentropy(smoothing, from_logits=True)
@@ -104,10 +115,6 @@ def compile_network(model: keras.Model, recipe: Recipe, *, train_rows: int) -> k
         else keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
     accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-    optimizer = _optimizer(recipe, train_rows)
-    rule = _pruning(recipe, train_rows)
-    if rule is not None:
-        optimizer = pruned_optimizer(optimizer, rule, model)
     model.compile(optimizer=optimizer, loss=loss, metrics=[accuracy])
     return model
 

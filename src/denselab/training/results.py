@@ -11,9 +11,9 @@ from denselab.data import Dataset
 from denselab.recipes import Recipe, parameter_count
 from denselab.training.saving import (
     Preprocessing,
-    build_classifier,
+    build_predictor,
     describe_model,
-    save_classifier,
+    save_predictor,
 )
 
 __all__ = ["Predictions", "Progress", "RecipeResult", "Scores", "Trial"]
@@ -40,11 +40,11 @@ class Progress(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """How good predicted probabilities are on some rows.
+    """How good predictions are on some rows.
 
     Attributes:
-        loss: Mean cross-entropy, in nats.
-        accuracy: Share of rows whose most probable class is right, from 0 to 1.
+        loss: Mean cross-entropy, in nats; for a regression the mean squared error, in squared units of the target.
+        accuracy: Share of rows whose most probable class is right, from 0 to 1; NaN for a regression.
     """
 
     loss: float
@@ -52,10 +52,10 @@ class Scores(NamedTuple):
 
 
 class Predictions(NamedTuple):
-    """Probabilities that a trial ends with, on rows that are the same for all trials of a data set.
+    """Probabilities or values that a trial ends with, on rows that are the same for all trials of a data set.
 
     Attributes:
-        test: On the test rows, `float32`, shape (rows, classes).
+        test: On the test rows, `float32`, shape (rows, classes), or (rows, 1) in the units of the target.
         calibration: On the calibration slice, likewise; no rows where the data has no slice.
     """
 
@@ -71,11 +71,13 @@ class Trial:
         recipe: Name of the recipe.
         seed: The seed.
         status: "finished", "stopped" or "diverged".
-        trace: After each epoch: loss, accuracy, val_loss, val_accuracy, learning_rate, and seconds since the start.
+        trace: After each epoch: loss, accuracy, val_loss, val_accuracy, learning_rate, and seconds since the start;
+            the losses of a regression are of the target brought to deviation 1, and it has no accuracy.
         best_epoch: Epoch whose weights it ends with, from 0; -1 if there is none.
         validation: Scores on its own validation rows.
         test: Scores on the test rows.
-        weights: Name of a variable -> array; `input_mean` and `input_scale` where inputs are standardised.
+        weights: Name of a variable -> array; `input_mean` and `input_scale` where inputs are standardised,
+            `target_mean` and `target_deviation` of a regression.
         seconds: Training time without compiling, in seconds, with members side by side.
         predictions: What it predicts for test and calibration rows; None where it was not kept.
     """
@@ -122,7 +124,7 @@ class RecipeResult:
         return parameter_count(self.recipe, features=self.dataset.features, outputs=classes).total
 
     def model(self, place: int) -> keras.Model:
-        """Builds one member's model, which takes raw inputs and gives probabilities.
+        """Builds one member's model, which takes raw inputs and gives probabilities or values.
 
         Args:
             place: Place of the trial.
@@ -131,10 +133,10 @@ class RecipeResult:
             A compiled model with the trial's weights.
         """
         preprocessing = Preprocessing.of(self.dataset)
-        return build_classifier(preprocessing, self.recipe, self.trials[place].weights)
+        return build_predictor(preprocessing, self.recipe, self.trials[place].weights)
 
     def save_model(self, place: int, path: Path) -> None:
-        """Writes one member as a `.keras` file that takes raw inputs and gives probabilities.
+        """Writes one member as a `.keras` file that takes raw inputs and gives probabilities or values.
 
         Args:
             place: Place of the trial.
@@ -145,7 +147,7 @@ class RecipeResult:
             UsageError: If the folder cannot be written to.
         """
         trial = self.trials[place]
-        save_classifier(
+        save_predictor(
             Preprocessing.of(self.dataset),
             self.recipe,
             trial.weights,

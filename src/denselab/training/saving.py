@@ -26,29 +26,32 @@ from denselab.training.network import build_network
 __all__ = [
     "INPUT_MEAN",
     "INPUT_SCALE",
+    "TARGET_DEVIATION",
+    "TARGET_MEAN",
     "Preprocessing",
-    "build_classifier",
+    "build_predictor",
     "calibration_slice",
     "describe_model",
     "named_weights",
-    "save_classifier",
+    "save_predictor",
     "set_named_weights",
     "write_model",
 ]
 
 INPUT_MEAN, INPUT_SCALE = "input_mean", "input_scale"
+TARGET_MEAN, TARGET_DEVIATION = "target_mean", "target_deviation"
 
 
 class Preprocessing(NamedTuple):
-    """Shape of raw inputs and number of classes of a data set."""
+    """Shape of raw inputs and number of classes of a data set, which is None for a regression."""
 
     input_shape: tuple[int, ...]
-    classes: int
+    classes: int | None
 
     @classmethod
     def of(cls, dataset: Dataset) -> "Preprocessing":
         """Takes the shapes of a data set."""
-        return cls(tuple(dataset.x.shape[1:]), dataset.classes or 1)
+        return cls(tuple(dataset.x.shape[1:]), dataset.classes)
 
 
 def calibration_slice(dataset: Dataset, *, held_out: bool = True) -> CalibrationSlice | None:
@@ -137,10 +140,10 @@ def set_named_weights(model: keras.Model, weights: dict[str, np.ndarray]) -> Non
         variable.assign(value)
 
 
-def build_classifier(
+def build_predictor(
     data: Preprocessing, recipe: Recipe, weights: dict[str, np.ndarray]
 ) -> keras.Model:
-    """Builds preprocessing, network and softmax as one model.
+    """Builds preprocessing, network and what makes predictions of its outputs as one model.
 
     Args:
         data: Shapes of the raw inputs and classes.
@@ -148,22 +151,29 @@ def build_classifier(
         weights: The member's named weights.
 
     Returns:
-        A model that takes raw inputs and gives probabilities.
+        A model that takes raw inputs and gives probabilities, or values in the units of the target.
     """
-    network = build_network(recipe, features=int(np.prod(data.input_shape)), classes=data.classes)
+    features = int(np.prod(data.input_shape))
+    network = build_network(recipe, features=features, classes=data.classes or 1)
     set_named_weights(network, weights)
     inputs = keras.Input(data.input_shape, name="inputs")
     x = keras.layers.Flatten(name="flatten")(inputs)
     if INPUT_MEAN in weights:
         x = _normalization(weights[INPUT_MEAN], weights[INPUT_SCALE])(x)
+    # Compiled for `evaluate`. SGD keeps no variable a weight, so loading has none to miss.
+    if data.classes is None:
+        mean, deviation = (float(weights[name]) for name in (TARGET_MEAN, TARGET_DEVIATION))
+        values = keras.layers.Rescaling(deviation, mean, name="values")(network(x))
+        model = keras.Model(inputs, values, name=recipe.name)
+        model.compile(optimizer="sgd", loss="mean_squared_error")
+        return model
     probabilities = keras.layers.Softmax(name="probabilities")(network(x))
     model = keras.Model(inputs, probabilities, name=recipe.name)
-    # Compiled for `evaluate`. SGD keeps no variable a weight, so loading has none to miss.
     model.compile(optimizer="sgd", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
-def save_classifier(
+def save_predictor(
     data: Preprocessing,
     recipe: Recipe,
     weights: dict[str, np.ndarray],
@@ -171,7 +181,7 @@ def save_classifier(
     path: Path,
     description: ModelDescription | None = None,
 ) -> None:
-    """Writes network, preprocessing and softmax as one model that says what it is.
+    """Writes preprocessing, network and predictions as one model that says what it is.
 
     Args:
         data: Shapes of the raw inputs and classes.
@@ -184,7 +194,7 @@ def save_classifier(
         ExhaustedError: If the disk is full.
         UsageError: If the folder cannot be written to.
     """
-    write_model(build_classifier(data, recipe, weights), path, description)
+    write_model(build_predictor(data, recipe, weights), path, description)
 
 
 def _normalization(mean: np.ndarray, scale: np.ndarray) -> keras.layers.Normalization:

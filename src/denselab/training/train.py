@@ -28,10 +28,12 @@ from denselab.training.results import Predictions, Progress, RecipeResult, Score
 from denselab.training.run_options import rate_path, run_options
 from denselab.training.saving import INPUT_MEAN, INPUT_SCALE, named_weights, set_named_weights
 from denselab.training.starting import start_weights
+from denselab.training.targets import TargetScale
 
 __all__ = [
     "restore_recipe",
     "score",
+    "score_values",
     "splits_for",
     "train_places",
     "train_rates",
@@ -57,7 +59,8 @@ def train_recipe(
 
     Args:
         recipe: What to train.
-        dataset: Classification data with a test set.
+        dataset: Data with a test set; the target of a regression is brought to mean 0 and deviation 1 over all
+            rows that neither test nor calibrate, and predictions are in its own units.
         seeds: One whole number a member; decides split, weights, order of rows, dropout and draws.
         source: The result of the recipe that `recipe.weights_from` names, and nothing is trained, or of the one
             that `recipe.starts_from` names, and each seed goes on from its weights there.
@@ -68,7 +71,7 @@ def train_recipe(
         The trials, in the order of the seeds.
 
     Raises:
-        UsageError: If the data has no classes or no test set, or a source is missing.
+        UsageError: If the data has no test set, a source is missing, or mixup meets a regression.
         KeyboardInterrupt: After Ctrl-C; trials that were done have been handed to `on_trial`, the others
             to `checkpoints`.
 
@@ -106,7 +109,7 @@ def train_rates(
 
     Args:
         recipe: What to train; its own learning rate does not count.
-        dataset: Classification data.
+        dataset: The data.
         rates: Learning rates; with a schedule its highest value.
         seed: The seed.
         on_trial: Called with each rate and its trial, as soon as it is done; a trial holds no test
@@ -114,7 +117,7 @@ def train_rates(
         **following: `on_progress` and `checkpoints`, see `Following`.
 
     Raises:
-        UsageError: If the data has no classes, or the recipe trains nothing.
+        UsageError: If the recipe trains nothing.
         KeyboardInterrupt: After Ctrl-C; what was done has been handed to `on_trial`.
 
     Example:
@@ -126,7 +129,7 @@ def train_rates(
         >>> found[1e-6].validation.accuracy < found[1e-3].validation.accuracy
         True
     """
-    _check_classes(dataset)
+    _check_task(recipe, dataset)
     if recipe.weights_from is not None:
         raise UsageError(
             f"recipe {recipe.name} trains nothing; tune {recipe.weights_from}, whose weights it takes"
@@ -187,6 +190,26 @@ def score(probabilities: np.ndarray, labels: np.ndarray) -> Scores:
     return Scores(float(loss), float((probabilities.argmax(axis=1) == labels).mean()))
 
 
+def score_values(values: np.ndarray, targets: np.ndarray) -> Scores:
+    """Scores predicted values against targets.
+
+    Args:
+        values: Shape (rows, 1), in the units of the target.
+        targets: Shape (rows,).
+
+    Returns:
+        Mean squared error, and NaN for an accuracy; both NaN where a value is.
+
+    Example:
+        >>> score_values(np.array([[1.0], [2.0]]), np.array([1.0, 4.0]))
+        Scores(loss=2.0, accuracy=nan)
+    """
+    if not np.isfinite(values).all():
+        return _UNSEEN
+    errors = values[:, 0].astype(np.float64) - targets.astype(np.float64)
+    return Scores(float(np.square(errors).mean()), float("nan"))
+
+
 def train_places(
     recipe: Recipe,
     dataset: Dataset,
@@ -218,7 +241,7 @@ def train_places(
     population = train_population(
         functools.partial(_compiled, recipe, dataset, len(splits[0][0])),
         x,
-        dataset.y,
+        scorer.target.standardise(dataset.y),
         seeds=seeds,
         splits=splits,
         standardizations=standardizations,
@@ -251,11 +274,13 @@ class _Scorer:
     def __init__(self, recipe: Recipe, dataset: Dataset) -> None:
         self._recipe, self._dataset = recipe, dataset
         self._model = _network(recipe, dataset, predicting=True)
-        self._predict = Predictor(self._model, draws=recipe.prediction.draws)
+        values = dataset.classes is None
+        self._predict = Predictor(self._model, draws=recipe.prediction.draws, values=values)
+        self.target = TargetScale.of(dataset)
 
     def __call__(self, member: Member, rows: np.ndarray) -> Trial:
         data, recipe = self._dataset, self._recipe
-        (validation,) = self._predict([member], data.x.reshape(data.n, -1)[rows])
+        validation = self._predicted(member, data.x.reshape(data.n, -1)[rows])
         kept = self._predictions(member)
         trains = recipe.weights_from is None
         return Trial(
@@ -264,8 +289,8 @@ class _Scorer:
             status=member.status,
             trace=member.trace if trains else {},
             best_epoch=member.best_epoch if recipe.training.restore_best else member.epochs - 1,
-            validation=score(validation, data.y[rows]),
-            test=_UNSEEN if data.test_y is None else score(kept.test, data.test_y),
+            validation=self._score(validation, data.y[rows]),
+            test=_UNSEEN if data.test_y is None else self._score(kept.test, data.test_y),
             weights=self._named(member),
             seconds=float(member.trace["seconds"][-1]) if trains else 0.0,
             predictions=kept,
@@ -278,8 +303,15 @@ class _Scorer:
             if x is None:
                 tables.append(np.zeros((0, data.classes or 1), np.float32))
             else:
-                tables += self._predict([member], x.reshape(len(x), -1))
+                tables.append(self._predicted(member, x.reshape(len(x), -1)))
         return Predictions(*tables)
+
+    def _predicted(self, member: Member, x: np.ndarray) -> np.ndarray:
+        (found,) = self._predict([member], x)
+        return self.target.restore(found)
+
+    def _score(self, found: np.ndarray, y: np.ndarray) -> Scores:
+        return score(found, y) if self._dataset.classes is not None else score_values(found, y)
 
     def member(self, trial: Trial) -> Member:
         """Makes a member of a trial's weights."""
@@ -301,11 +333,13 @@ class _Scorer:
         weights = named_weights(self._model, [*member.trainable, *member.non_trainable])
         if member.standardization is not None:
             weights[INPUT_MEAN], weights[INPUT_SCALE] = member.standardization
-        return weights
+        return weights | self.target.named()
 
 
 def _compiled(recipe: Recipe, dataset: Dataset, train_rows: int) -> keras.Model:
-    return compile_network(_network(recipe, dataset), recipe, train_rows=train_rows)
+    return compile_network(
+        _network(recipe, dataset), recipe, train_rows=train_rows, task=dataset.task
+    )
 
 
 def _network(recipe: Recipe, dataset: Dataset, *, predicting: bool = False) -> keras.Model:
@@ -333,15 +367,16 @@ def splits_for(recipe: Recipe, dataset: Dataset, seeds: Sequence[int]) -> Splits
     ]
 
 
-def _check_classes(dataset: Dataset) -> None:
-    if dataset.classes is None:
+def _check_task(recipe: Recipe, dataset: Dataset) -> None:
+    if dataset.classes is None and recipe.training.mixup:
         raise UsageError(
-            f"{dataset.name} has the task regression; recipes train classifiers, give data with classes"
+            f"recipe {recipe.name} has training.mixup = {recipe.training.mixup:g}, which keeps the label of one of "
+            f"two rows, and {dataset.name} is a regression; set it to 0"
         )
 
 
 def _check(recipe: Recipe, dataset: Dataset, source: RecipeResult | None) -> None:
-    _check_classes(dataset)
+    _check_task(recipe, dataset)
     if dataset.test_x is None:
         raise UsageError(
             f"{dataset.name} has no test set; call denselab.data.hold_out_test on it first"
