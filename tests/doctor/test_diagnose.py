@@ -91,6 +91,30 @@ def test_a_silenced_check_says_nothing(classifier, rows):
     assert diagnosis.silenced == ("logits-read-as-probabilities",)
 
 
+def test_probes_are_tried_where_they_are_asked_for_and_join_the_report(classifier, rows):
+    model = classifier("softmax", units=3, loss="categorical_crossentropy")
+    dead = model.layers[0]
+    dead.set_weights([dead.get_weights()[0], dead.get_weights()[1] - 1000])
+    x, y = rows[0], np.eye(3)[rows[1]]
+
+    without, tried = diagnose(model, x, y), diagnose(model, x, y, probe=True)
+    silent = diagnose(model, x, y, probe=True, silence=["outputs-ignore-inputs"])
+
+    probes = {check.card.id for check in CHECKS if check.card.kind == "probe"}
+    assert not probes & {finding.id for finding in without.findings}
+    assert all(finding in tried.findings for finding in without.findings)
+    assert "outputs-ignore-inputs" in {finding.id for finding in tried.errors}
+    assert [one.severity for one in tried.findings] == [
+        one.severity for one in (*tried.errors, *tried.warnings, *tried.notes)
+    ]
+    assert "outputs-ignore-inputs" not in {finding.id for finding in silent.findings}
+
+
+def test_an_option_that_there_is_not_is_refused(classifier, rows):
+    with pytest.raises(TypeError, match="probes"):
+        diagnose(classifier(), *rows, probes=True)
+
+
 def test_an_unknown_check_cannot_be_silenced(classifier, rows):
     with pytest.raises(
         UsageError, match=r"no check 'softmax' to silence; give one of .*softmax-on"

@@ -181,24 +181,9 @@ def _looked_at(request: "Request", manner: _Manner, left_out: "Iterable[str]" = 
         fit_arguments=request.fit_arguments,
         validation_data=request.validation_data,
         silence=manner.silence,
+        probe=manner.probe,
     )
-    found = replace(found, not_looked_at=(*left_out, *found.not_looked_at))
-    return _probed(found, request, manner) if manner.probe else found
-
-
-def _probed(found: "Diagnosis", request: "Request", manner: _Manner) -> "Diagnosis":
-    """Adds what a few steps show."""
-    from denselab.doctor import CHECKS, SEVERITIES, probe
-
-    probes = {check.card.id for check in CHECKS if check.card.kind == "probe"}
-    silence = [name for name in manner.silence if name in probes]
-    more = probe(request.model, request.x, request.y, silence=silence)
-    findings = [*found.findings, *more.findings]
-    return replace(
-        found,
-        findings=tuple(sorted(findings, key=lambda one: SEVERITIES.index(one.severity))),
-        not_looked_at=tuple(dict.fromkeys([*found.not_looked_at, *more.not_looked_at])),
-    )
+    return replace(found, not_looked_at=(*left_out, *found.not_looked_at))
 
 
 def _of_model(path: Path, data: str, where: DataOptions, manner: _Manner) -> Diagnoses:

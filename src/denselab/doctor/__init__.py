@@ -7,7 +7,8 @@ watches one, `check_history` reads what is left of one.
 """
 
 from denselab.doctor.check import Card, Check, Found
-from denselab.doctor.diagnose import Diagnosis, diagnose
+from denselab.doctor.diagnose import LookOptions, diagnose
+from denselab.doctor.diagnosis import Diagnosis
 from denselab.doctor.facts.gather import Request, gather
 from denselab.doctor.facts.setup import Setup
 from denselab.doctor.finding import SEVERITIES, Finding, Severity
@@ -26,6 +27,7 @@ __all__ = [
     "DoctorWarning",
     "Finding",
     "Found",
+    "LookOptions",
     "Request",
     "Setup",
     "Severity",

@@ -1,101 +1,31 @@
 """The front door: looks at a model and its data before anything is trained."""
 
-import html
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import keras
 
+from denselab.doctor.diagnosis import Diagnosis, worst_first
 from denselab.doctor.facts.gather import Request, gather
-from denselab.doctor.finding import SEVERITIES, Finding, Severity
+from denselab.doctor.facts.setup import Setup
+from denselab.doctor.finding import Finding
+from denselab.doctor.probing import probed
 from denselab.doctor.table import CHECKS
 from denselab.errors import UsageError
 
-__all__ = ["Diagnosis", "diagnose"]
+__all__ = ["LookOptions", "diagnose"]
 
 
-@dataclass(frozen=True)
-class Diagnosis:
-    """What was found, the worst first, and what could not be looked at.
+class LookOptions(TypedDict, total=False):
+    """How `diagnose` looks.
 
     Attributes:
-        findings: The findings, errors first.
-        not_looked_at: One line for everything that could not be looked at, with the reason.
-        silenced: Ids of the checks that were left out.
+        silence: Ids of checks to leave out.
+        probe: Whether to try a few steps on copies of the weights, too, as `probe` does: seconds to a minute.
     """
 
-    findings: tuple[Finding, ...]
-    not_looked_at: tuple[str, ...] = ()
-    silenced: tuple[str, ...] = ()
-
-    @property
-    def errors(self) -> tuple[Finding, ...]:
-        """Exact contradictions."""
-        return self._of("error")
-
-    @property
-    def warnings(self) -> tuple[Finding, ...]:
-        """Risks."""
-        return self._of("warning")
-
-    @property
-    def notes(self) -> tuple[Finding, ...]:
-        """Soft rules, which healthy programs break too."""
-        return self._of("note")
-
-    def _of(self, severity: Severity) -> tuple[Finding, ...]:
-        return tuple(finding for finding in self.findings if finding.severity == severity)
-
-    def to_json(self) -> dict[str, object]:
-        """Gives the diagnosis as JSON values.
-
-        Returns:
-            `findings`, `not_looked_at` and `silenced`.
-        """
-        return {
-            "findings": [finding.to_json() for finding in self.findings],
-            "not_looked_at": list(self.not_looked_at),
-            "silenced": list(self.silenced),
-        }
-
-    def __str__(self) -> str:
-        lines = [_summary(self)]
-        for finding in self.findings:
-            lines += [
-                "",
-                f"{finding.severity}  {finding.id}",
-                f"  {finding.evidence} (threshold: {finding.threshold})",
-                f"  why: {finding.why}",
-                f"  remedy: {finding.remedy}",
-            ]
-        if self.not_looked_at:
-            lines += ["", "not looked at:", *(f"  {reason}" for reason in self.not_looked_at)]
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        head = "".join(f"<th>{name}</th>" for name in ("", "check", "evidence", "why", "remedy"))
-        rows = "".join(
-            "<tr>"
-            + "".join(
-                f"<td>{html.escape(text)}</td>"
-                for text in (
-                    finding.severity,
-                    finding.id,
-                    finding.evidence,
-                    finding.why,
-                    finding.remedy,
-                )
-            )
-            + "</tr>"
-            for finding in self.findings
-        )
-        table = (
-            f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
-        )
-        unseen = "".join(f"<li>{html.escape(reason)}</li>" for reason in self.not_looked_at)
-        listed = f"<p>Not looked at:</p><ul>{unseen}</ul>" if unseen else ""
-        return f"<p>{html.escape(_summary(self))}</p>{table}{listed}"
+    silence: Iterable[str]
+    probe: bool
 
 
 def diagnose(
@@ -105,13 +35,13 @@ def diagnose(
     *,
     fit_arguments: Mapping[str, Any] | None = None,
     validation_data: Any = None,
-    silence: Iterable[str] = (),
+    **options: Unpack[LookOptions],
 ) -> Diagnosis:
     """Looks at a model, its data and the arguments of `fit`, before any training.
 
     Nothing is trained and nothing is changed: neither weights, optimizer and compiled state nor any
-    random state. Large data are looked at in evenly spaced rows (`doctor.facts.tables`), so the same
-    setup always gives the same findings.
+    random state; with `probe=True` a few steps are tried on copies of the weights. Large data are looked
+    at in evenly spaced rows (`doctor.facts.tables`), so the same setup always gives the same findings.
 
     Args:
         model: A Keras model, best compiled and built.
@@ -120,7 +50,7 @@ def diagnose(
         fit_arguments: What `fit` will be called with, such as `{"epochs": 20, "batch_size": 32}`; `{}`
             stands for Keras' defaults, None for not known.
         validation_data: Inputs and targets, if they are not among the arguments of `fit`.
-        silence: Ids of checks to leave out.
+        **options: See `LookOptions`.
 
     Returns:
         The findings, and what could not be looked at.
@@ -138,11 +68,25 @@ def diagnose(
     """
     if not isinstance(model, keras.Model):
         raise UsageError(f"model is a {type(model).__name__}; give a keras.Model")
+    silenced, tried = _chosen(**options)
+    setup, reasons = gather(Request(model, x, y, fit_arguments, validation_data))
+    findings, unseen = _looked_at(setup, silenced)
+    if tried:
+        more, unprobed = probed(model, setup, silence=silenced)
+        findings, unseen = [*findings, *more], [*unseen, *unprobed]
+    return Diagnosis(worst_first(findings), tuple(dict.fromkeys([*reasons, *unseen])), silenced)
+
+
+def _chosen(*, silence: Iterable[str] = (), probe: bool = False) -> tuple[tuple[str, ...], bool]:
     silenced = tuple(sorted(set(silence)))
     _check_ids(silenced)
-    setup, reasons = gather(Request(model, x, y, fit_arguments, validation_data))
+    return silenced, probe
+
+
+def _looked_at(setup: Setup, silenced: tuple[str, ...]) -> tuple[list[Finding], list[str]]:
+    """Lets all static checks look; what raised is said."""
     findings: list[Finding] = []
-    unseen = list(reasons)
+    unseen: list[str] = []
     for check in CHECKS:
         if check.card.id in silenced or check.card.kind != "static":
             continue
@@ -150,8 +94,7 @@ def diagnose(
             findings += check.findings(setup)
         except Exception as error:  # never let a strange model end a diagnosis
             unseen.append(f"{check.card.id}: {type(error).__name__}: {error}")
-    order = sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
-    return Diagnosis(tuple(order), tuple(unseen), silenced)
+    return findings, unseen
 
 
 def _check_ids(silenced: tuple[str, ...]) -> None:
@@ -161,12 +104,3 @@ def _check_ids(silenced: tuple[str, ...]) -> None:
             raise UsageError(
                 f"there is no check {name!r} to silence; give one of {', '.join(sorted(known))}"
             )
-
-
-def _summary(diagnosis: Diagnosis) -> str:
-    counts = [
-        (len(diagnosis.errors), "error"),
-        (len(diagnosis.warnings), "warning"),
-        (len(diagnosis.notes), "note"),
-    ]
-    return ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts)

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from denselab.doctor.checks import course
-from denselab.doctor.finding import SEVERITIES, Finding
+from denselab.doctor.diagnosis import worst_first
+from denselab.doctor.finding import Finding
 from denselab.errors import UsageError
 
 __all__ = ["check_history", "check_population"]
@@ -70,7 +71,7 @@ def check_history(
         if check.card.id not in silenced
         for finding in check.findings(facts)
     ]
-    return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
+    return worst_first(found)
 
 
 def check_population(

@@ -7,13 +7,13 @@ import keras
 import numpy as np
 
 from denselab.doctor.checks import probes
-from denselab.doctor.diagnose import Diagnosis
+from denselab.doctor.diagnosis import Diagnosis, worst_first
 from denselab.doctor.facts.gather import Request, gather
 from denselab.doctor.facts.heads import target_kind
 from denselab.doctor.facts.network import hidden
 from denselab.doctor.facts.setup import Setup
 from denselab.doctor.facts.tables import evenly_spaced
-from denselab.doctor.finding import SEVERITIES, Finding
+from denselab.doctor.finding import Finding
 from denselab.doctor.watching.baseline import constant_loss
 from denselab.doctor.watching.fitting import fitted
 from denselab.doctor.watching.inspection import Inspector, Values
@@ -22,7 +22,7 @@ from denselab.doctor.watching.runner import Rows, Runner, rows_for, runner_for
 from denselab.doctor.watching.values import current
 from denselab.errors import UsageError
 
-__all__ = ["observe", "probe"]
+__all__ = ["observe", "probe", "probed"]
 
 _ROWS = 256
 _BATCH = 16
@@ -70,18 +70,34 @@ def probe(
                 f"there is no probe {name!r} to silence; give one of {', '.join(sorted(known))}"
             )
     setup, reasons = gather(Request(model, x, y))
-    unseen = [reason for reason in reasons if not reason.startswith("batches, epochs")]
+    reasons = tuple(reason for reason in reasons if not reason.startswith("batches, epochs"))
+    findings, unseen = probed(model, setup, silence=silenced, steps=steps)
+    return Diagnosis(worst_first(findings), tuple(dict.fromkeys([*reasons, *unseen])), silenced)
+
+
+def probed(
+    model: Any, setup: Setup, *, silence: Iterable[str] = (), steps: int = 1000
+) -> tuple[list[Finding], list[str]]:
+    """Tries a model whose facts are gathered.
+
+    Args:
+        model: A Keras model.
+        setup: Its facts.
+        silence: Ids of checks to leave out.
+        steps: Steps of Adam that the batch gets at most, at each of two rates.
+
+    Returns:
+        The findings, and what could not be tried.
+    """
     try:
         trial, why = _tried(model, setup, steps)
     except Exception as error:  # never let a strange model end a diagnosis
         trial, why = None, f"the probes: {type(error).__name__}: {str(error).strip()[:200]}"
-    unseen += [why] if why else []
     findings: list[Finding] = []
     for check in probes.CHECKS:
-        if trial is not None and check.card.id not in silenced:
+        if trial is not None and check.card.id not in silence:
             findings += check.findings(trial)
-    order = sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
-    return Diagnosis(tuple(order), tuple(dict.fromkeys(unseen)), silenced)
+    return findings, [why] if why else []
 
 
 def observe(model: keras.Model, x: Any, y: Any = None) -> list[dict[str, object]]:

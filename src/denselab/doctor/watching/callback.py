@@ -9,10 +9,10 @@ import keras
 
 from denselab.doctor.check import Check
 from denselab.doctor.checks import course, flowing, moving, units
-from denselab.doctor.diagnose import Diagnosis
+from denselab.doctor.diagnosis import Diagnosis, worst_first
 from denselab.doctor.facts.gather import Request, gather
 from denselab.doctor.facts.setup import Setup
-from denselab.doctor.finding import SEVERITIES, Finding
+from denselab.doctor.finding import Finding
 from denselab.doctor.history import check_history
 from denselab.doctor.watching.baseline import constant_loss, nonnegative
 from denselab.doctor.watching.inspection import Inspector
@@ -104,8 +104,7 @@ class Doctor(keras.callbacks.Callback):
     @property
     def diagnosis(self) -> Diagnosis:
         """What was found so far, the worst first."""
-        order = sorted(self._findings, key=lambda one: SEVERITIES.index(one.severity))
-        return Diagnosis(tuple(order), tuple(self._unseen), self._silenced)
+        return Diagnosis(worst_first(self._findings), tuple(self._unseen), self._silenced)
 
     def _reset(self) -> None:
         self._snapshots: list[Snapshot] = []
