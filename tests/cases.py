@@ -14,7 +14,9 @@ class Case:
     """One component with arguments that differ from its defaults, so that a lost argument shows.
 
     For layers, `input_shape` is the shape to call it on, `random_in` says when its answers are
-    random, `seed_generators` how many streams it owns, `supports_masking` whether masks pass.
+    random, `seed_generators` how many streams it owns, `supports_masking` whether masks pass,
+    `output_shape` what comes out if it is another shape, and `trainable` and `non_trainable` how many
+    weights it has.
     """
 
     component: type
@@ -24,6 +26,9 @@ class Case:
     random_in: Literal["nothing", "training", "training and prediction"] = "nothing"
     seed_generators: int = 0
     supports_masking: bool = True
+    output_shape: tuple[int, ...] | None = None
+    trainable: int = 0
+    non_trainable: int = 0
 
     @property
     def name(self) -> str:
@@ -101,6 +106,38 @@ CASES = (
         random_in="training",
         seed_generators=1,
         supports_masking=False,
+    ),
+    Case(
+        components.FadingDropout,
+        "layer",
+        {"rate": 0.4, "steps": 50, "seed": 3},
+        input_shape=(2, 3, 5),
+        random_in="training",
+        seed_generators=1,
+        non_trainable=1,
+    ),
+    Case(
+        components.FrontScale,
+        "layer",
+        input_shape=(2, 3, 5),
+        supports_masking=False,
+        trainable=1,
+    ),
+    Case(
+        components.ParametricActivation,
+        "layer",
+        {"activation": "selu"},
+        input_shape=(2, 3, 5),
+        trainable=1,
+    ),
+    Case(
+        components.PeriodicEmbedding,
+        "layer",
+        {"size": 3, "waves": 4, "frequency": 0.2, "seed": 3},
+        input_shape=(2, 3, 5),
+        output_shape=(2, 3, 15),
+        supports_masking=False,
+        trainable=4,
     ),
     Case(
         components.SmoothedSparseCategoricalCrossentropy,

@@ -16,13 +16,17 @@ __all__ = ["REACHED", "page"]
 
 REACHED = {
     "Annealing": ("schedule.annealing",),
+    "FadingDropout": ("network.dropout.fading",),
     "FanInUniform": ("network.bias_initializer",),
+    "FrontScale": ("network.embedding",),
     "LearningRateRangeTest": (),
     "MCAlphaDropout": ("network.dropout.kind", "network.dropout.monte_carlo"),
     "MCDropout": ("network.dropout.kind", "network.dropout.monte_carlo"),
     "MixUp": ("training.mixup",),
     "OneCycle": ("schedule.kind", "schedule.warmup_fraction", "schedule.annealing"),
     "OneCycleMomentum": ("schedule.low_momentum", "schedule.high_momentum"),
+    "ParametricActivation": ("network.parametric",),
+    "PeriodicEmbedding": ("network.embedding",),
     "RReLU": ("network.activation",),
     "ScheduledMomentumSGD": ("schedule.low_momentum", "schedule.high_momentum"),
     "SmoothedSparseCategoricalCrossentropy": ("training.label_smoothing",),

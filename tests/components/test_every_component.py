@@ -62,9 +62,9 @@ def test_it_passes_keras_own_layer_tests(layer_case, harness):
         layer_case.component,
         init_kwargs=dict(layer_case.arguments),
         input_shape=layer_case.input_shape,
-        expected_output_shape=layer_case.input_shape,
-        expected_num_trainable_weights=0,
-        expected_num_non_trainable_weights=0,
+        expected_output_shape=layer_case.output_shape or layer_case.input_shape,
+        expected_num_trainable_weights=layer_case.trainable,
+        expected_num_non_trainable_weights=layer_case.non_trainable,
         expected_num_seed_generators=layer_case.seed_generators,
         expected_num_losses=0,
         supports_masking=layer_case.supports_masking,
@@ -98,10 +98,10 @@ def test_compiled_and_eager_training_agree(layer_case):
         model.add(keras.layers.Dense(1, kernel_initializer="ones"))
         model.compile(keras.optimizers.SGD(0.1), loss="mse", run_eagerly=run_eagerly)
         model.fit(x, x[..., :1], batch_size=4, shuffle=False, verbose=0)
-        weights.append(model.get_weights()[0])
+        weights.append(model.layers[-1].get_weights()[0])
 
-    # Four float32 steps with weights near 1; compiled programs round in another order.
-    np.testing.assert_allclose(*weights, rtol=0, atol=2e-6)
+    # Four float32 steps with weights near 1; compiled programs round in another order, cosines too.
+    np.testing.assert_allclose(*weights, rtol=0, atol=2e-5)
     assert np.abs(weights[0] - 1).max() > 0.01
 
 

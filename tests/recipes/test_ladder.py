@@ -17,6 +17,8 @@ PLAIN = {
         "depth": 20,
         "width": 100,
         "activation": "elu",
+        "parametric": False,
+        "embedding": "none",
         "kernel_initializer": "he_normal",
         "bias_initializer": "zeros",
         "hidden_bias": True,

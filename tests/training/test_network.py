@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from denselab.components import MCAlphaDropout, MCDropout, OneCycle, RReLU, ScheduledMomentumSGD
+from denselab.errors import UsageError
 from denselab.recipes import ladder, load_recipe, parameter_count
 from denselab.training import build_network, compile_network
 
@@ -32,6 +33,75 @@ def test_every_rung_has_the_parameters_its_recipe_counts(preset):
             sum(int(np.prod(w.shape)) for w in model.weights),
             sum(int(np.prod(w.shape)) for w in model.trainable_weights),
         )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["network.embedding=scale"],
+        ["network.embedding=periodic", "network.parametric=true"],
+        ["network.dropout.kind=dropout", "network.dropout.rate=0.1", "network.dropout.fading=true"],
+    ],
+    ids=lambda settings: settings[0],
+)
+def test_what_helps_on_tables_is_counted_as_it_is_built(settings):
+    recipe = load_recipe("plain", settings=["network.depth=3", "network.width=7", *settings])
+    model = build_network(recipe, features=5, classes=4)
+    count = parameter_count(recipe, features=5, outputs=4)
+    sizes = [
+        [int(np.prod(w.shape)) for w in kind] for kind in (model.weights, model.trainable_weights)
+    ]
+    assert (count.total, count.trainable) == (sum(sizes[0]), sum(sizes[1]))
+
+
+def test_fading_dropout_lasts_as_long_as_the_training():
+    settings = ["network.depth=1", "training.epochs=3", "training.batch_size=10"]
+    fading = [
+        "network.dropout.kind=dropout",
+        "network.dropout.rate=0.1",
+        "network.dropout.fading=true",
+    ]
+    recipe = load_recipe("plain", settings=[*settings, *fading])
+    model = build_network(recipe, features=5, classes=4, training=True, train_rows=25)
+    assert model.get_layer("dropout_1").steps == 9
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["network.activation=prelu", "network.parametric=true"], "means nothing with prelu"),
+        (
+            [
+                "network.dropout.kind=dropout",
+                "network.dropout.rate=0.1",
+                "network.dropout.fading=true",
+                "network.dropout.monte_carlo=true",
+            ],
+            "leaves no dropout to predict with",
+        ),
+        (
+            [
+                "network.dropout.kind=gaussian_dropout",
+                "network.dropout.rate=0.1",
+                "network.dropout.fading=true",
+            ],
+            "fading",
+        ),
+        (
+            [
+                "network.dropout.kind=dropout",
+                "network.dropout.rate=0.1",
+                "network.dropout.fading=true",
+                "prediction.draws=10",
+            ],
+            "needs dropout at the end",
+        ),
+    ],
+    ids=["prelu", "monte_carlo", "gaussian", "draws"],
+)
+def test_what_makes_no_sense_together_is_refused(settings, message):
+    with pytest.raises(UsageError, match=message):
+        load_recipe("plain", settings=settings)
 
 
 def test_the_plain_network_on_cifar10_has_the_published_number_of_weights():

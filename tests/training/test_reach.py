@@ -18,12 +18,16 @@ DROPOUT = ["network.dropout.rate=0.2", "network.dropout.monte_carlo=true"]
 
 REACHED_BY = {
     "Annealing": [*CYCLE, "schedule.annealing=cosine"],
+    "FadingDropout": ["network.dropout.kind=dropout", *DROPOUT[:1], "network.dropout.fading=true"],
     "FanInUniform": ["network.bias_initializer=fan_in_uniform"],
+    "FrontScale": ["network.embedding=scale"],
     "MCAlphaDropout": ["network.dropout.kind=alpha_dropout", *DROPOUT],
     "MCDropout": ["network.dropout.kind=dropout", *DROPOUT],
     "MixUp": ["training.mixup=0.2"],
     "OneCycle": CYCLE,
     "OneCycleMomentum": MOMENTUM,
+    "ParametricActivation": ["network.parametric=true"],
+    "PeriodicEmbedding": ["network.embedding=periodic"],
     "RReLU": ["network.activation=rrelu"],
     "ScheduledMomentumSGD": MOMENTUM,
     "SmoothedSparseCategoricalCrossentropy": ["training.label_smoothing=0.1"],

@@ -6,6 +6,7 @@ from denselab.components.averaging import (
     recalibrate_batch_normalization,
 )
 from denselab.components.dropout import MCAlphaDropout, MCDropout
+from denselab.components.fading import FadingDropout
 from denselab.components.initializers import FanInUniform, Symmetric
 from denselab.components.losses import SmoothedSparseCategoricalCrossentropy
 from denselab.components.mixup import MixUp
@@ -13,16 +14,21 @@ from denselab.components.optimizers import ScheduledMomentumSGD
 from denselab.components.range_test import LearningRateRangeTest
 from denselab.components.schedules import Annealing, OneCycle, OneCycleMomentum
 from denselab.components.suggestions import smooth_losses, suggest_rates
+from denselab.components.tabular import FrontScale, ParametricActivation, PeriodicEmbedding
 
 __all__ = [
     "Annealing",
+    "FadingDropout",
     "FanInUniform",
+    "FrontScale",
     "LearningRateRangeTest",
     "MCAlphaDropout",
     "MCDropout",
     "MixUp",
     "OneCycle",
     "OneCycleMomentum",
+    "ParametricActivation",
+    "PeriodicEmbedding",
     "RReLU",
     "ScheduledMomentumSGD",
     "SmoothedSparseCategoricalCrossentropy",

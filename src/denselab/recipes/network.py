@@ -16,7 +16,7 @@ class Dropout(Table):
         Choice(
             "kind",
             {
-                "dropout": frozenset({"rate", "where", "monte_carlo"}),
+                "dropout": frozenset({"rate", "where", "monte_carlo", "fading"}),
                 "alpha_dropout": frozenset({"rate", "where", "monte_carlo"}),
                 "gaussian_dropout": frozenset({"rate", "where"}),
             },
@@ -36,12 +36,20 @@ class Dropout(Table):
     monte_carlo: bool = Field(
         default=False, description="Whether dropout stays active in validation and prediction."
     )
+    fading: bool = Field(
+        default=False,
+        description="Whether the rate falls to 0 over the second half of the training.",
+    )
 
     @model_validator(mode="after")
     def _drops_something(self) -> Self:
         if self.kind != "none" and self.rate == 0:
             raise problem(
                 self, "rate", f"must be above 0 with {self.kind}; set it, or set kind to none"
+            )
+        if self.fading and self.monte_carlo:
+            raise problem(
+                self, "fading", "leaves no dropout to predict with; set it or monte_carlo to false"
             )
         return self
 
@@ -74,6 +82,10 @@ class Network(Table):
         "sigmoid",
         "linear",
     ] = Field(default="elu", description="Activation of the hidden layers.")
+    parametric: bool = Field(
+        default=False,
+        description="Whether every hidden unit learns how strong its activation is, from linear to full.",
+    )
     kernel_initializer: Literal[
         "he_normal",
         "he_uniform",
@@ -108,6 +120,11 @@ class Network(Table):
         default=False,
         description="Whether the input passes a normalization of the same kind first.",
     )
+    embedding: Literal["none", "scale", "periodic"] = Field(
+        default="none",
+        description="scale: every input feature has a learned factor; periodic: it also becomes four "
+        "numbers, three of them learned waves.",
+    )
     residual: bool = Field(
         default=False,
         description="Whether a hidden layer's input is added to its output, from the second on.",
@@ -116,3 +133,13 @@ class Network(Table):
     l1: float = Field(
         default=0.0, ge=0, description="Factor of the L1 penalty on the hidden kernels."
     )
+
+    @model_validator(mode="after")
+    def _has_something_to_learn(self) -> Self:
+        if self.parametric and self.activation in ("prelu", "rrelu", "linear"):
+            raise problem(
+                self,
+                "parametric",
+                f"means nothing with {self.activation}; set it to false, or the activation to another",
+            )
+        return self

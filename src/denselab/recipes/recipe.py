@@ -331,6 +331,12 @@ class Recipe(Table):
                 "prediction.draws",
                 "needs dropout to draw from; set network.dropout.kind, or 1",
             )
+        if self.prediction.draws > 1 and self.network.dropout.fading:
+            raise problem(
+                self,
+                "prediction.draws",
+                "needs dropout at the end, too; set network.dropout.fading to false, or 1",
+            )
         if self.schedule.low_momentum is not None and self.optimizer.name != "sgd":
             raise problem(
                 self,

@@ -8,10 +8,13 @@ from denselab.recipes.network import Network
 from denselab.recipes.recipe import Recipe
 
 __all__ = [
+    "PERIODIC_SIZE",
+    "PERIODIC_WAVES",
     "LayerRow",
     "OneCycleSteps",
     "ParameterCount",
     "Steps",
+    "entering",
     "layer_summary",
     "one_cycle_steps",
     "parameter_count",
@@ -26,6 +29,9 @@ _LAYER_NAMES = {
     "alpha_dropout": "AlphaDropout",
     "gaussian_dropout": "GaussianDropout",
 }
+
+PERIODIC_SIZE, PERIODIC_WAVES = 4, 16
+"""Numbers that a feature becomes in a periodic embedding, and waves that three of them are mixed of."""
 
 _NORM_WEIGHTS = {"batch": (2, 2), "layer": (2, 0), "rms": (1, 0)}
 """Kind -> trainable (scale, shift) and other (moving mean and variance) weights a unit."""
@@ -143,7 +149,8 @@ def layer_summary(recipe: Recipe, *, features: int, outputs: int) -> tuple[Layer
     _check_positive(features=features, outputs=outputs)
     network = recipe.network
     depth, width = network.depth, network.width
-    rows = [*_input(recipe, features), *_hidden(network, "hidden 1", features, 1)]
+    first = entering(network, features)
+    rows = [*_input(recipe, features), *_hidden(network, "hidden 1", first, 1)]
     if depth > 1:
         part = "hidden 2" if depth == 2 else f"hidden 2 to {depth}"
         rows += _hidden(network, part, width, depth - 1)
@@ -216,6 +223,30 @@ def _input(recipe: Recipe, features: int) -> Iterator[LayerRow]:
     if network.normalize_input:
         yield _normalization(network, "input", features, 1)
     yield from _dropout(network, "input", features, 1)
+    if network.embedding == "periodic":
+        size, waves = PERIODIC_SIZE, PERIODIC_WAVES
+        weights = 2 * waves + (waves + 1) * (size - 1)
+        yield LayerRow("input", "PeriodicEmbedding", features * size, features * weights, 0, 1)
+    if network.embedding != "none":
+        width = entering(network, features)
+        yield LayerRow("input", "FrontScale", width, width, 0, 1)
+
+
+def entering(network: Network, features: int) -> int:
+    """Counts the numbers that enter the first hidden layer.
+
+    Args:
+        network: The network.
+        features: Number of input features, flattened.
+
+    Returns:
+        As many, or several for each where they are embedded.
+
+    Example:
+        >>> entering(Network(embedding="periodic"), 5)
+        20
+    """
+    return features * PERIODIC_SIZE if network.embedding == "periodic" else features
 
 
 def _hidden(network: Network, part: str, fan_in: int, times: int) -> Iterator[LayerRow]:
@@ -224,7 +255,8 @@ def _hidden(network: Network, part: str, fan_in: int, times: int) -> Iterator[La
     if network.normalization != "none":
         yield _normalization(network, part, width, times)
     slopes = width if network.activation == "prelu" else 0
-    yield LayerRow(part, network.activation, width, slopes, 0, times)
+    strengths = width if network.parametric else 0
+    yield LayerRow(part, network.activation, width, slopes + strengths, 0, times)
     yield from _dropout(network, "every", width, times, part)
 
 
@@ -237,8 +269,10 @@ def _normalization(network: Network, part: str, units: int, times: int) -> Layer
 def _dropout(
     network: Network, where: str, units: int, times: int, part: str | None = None
 ) -> Iterator[LayerRow]:
-    if network.dropout.kind != "none" and network.dropout.where == where:
-        yield LayerRow(part or where, _LAYER_NAMES[network.dropout.kind], units, 0, 0, times)
+    dropout = network.dropout
+    if dropout.kind != "none" and dropout.where == where:
+        name = "FadingDropout" if dropout.fading else _LAYER_NAMES[dropout.kind]
+        yield LayerRow(part or where, name, units, 0, int(dropout.fading), times)
 
 
 def _check_positive(**counts: int) -> None:

@@ -1,23 +1,30 @@
 """From a recipe to a compiled Keras model: stock layers where Keras has them, our components elsewhere."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from denselab.components import (
+    FadingDropout,
     FanInUniform,
+    FrontScale,
     MCAlphaDropout,
     MCDropout,
     MixUp,
     OneCycle,
     OneCycleMomentum,
+    ParametricActivation,
+    PeriodicEmbedding,
     RReLU,
     ScheduledMomentumSGD,
     SmoothedSparseCategoricalCrossentropy,
     Symmetric,
 )
 from denselab.data import Task
-from denselab.recipes import Recipe, resolved, steps
+from denselab.recipes import Network, Recipe, resolved, steps
+from denselab.recipes.size import PERIODIC_SIZE, PERIODIC_WAVES, entering
 from denselab.sparsity import GradualPruning, ProximalL1, one_shot_pruning, pruned_optimizer
 
 __all__ = ["build_network", "compile_network", "penalty"]
@@ -46,7 +53,7 @@ _OPTIMIZERS = {
 
 
 def build_network(
-    recipe: Recipe, *, features: int, classes: int, training: bool = False
+    recipe: Recipe, *, features: int, classes: int, training: bool = False, train_rows: int = 1
 ) -> keras.Model:
     """Builds the network of a recipe, from flat features to logits, or to a value.
 
@@ -56,6 +63,8 @@ def build_network(
         classes: Number of classes; 1 for a regression.
         training: Whether to add what acts in training alone, which is mixup; weights have the same order and
             the same names either way.
+        train_rows: Number of training rows, which decides how long fading dropout lasts; it counts in training
+            alone.
 
     Returns:
         An uncompiled functional model, (batch, features) -> (batch, classes).
@@ -70,14 +79,16 @@ def build_network(
     x = inputs
     if network.normalize_input:
         x = _NORMALIZATIONS[network.normalization](name="input_normalization")(x)
+    drop = functools.partial(_drop, recipe, steps(recipe, train_rows).total)
     if network.dropout.where == "input":
-        x = _drop(recipe, "input_dropout", x)
-    fan_in = features
+        x = drop("input_dropout", x)
+    x = _embedded(network.embedding, x)
+    fan_in = entering(network, features)
     for number in range(1, network.depth + 1):
-        x = _hidden(recipe, number, fan_in, x)
+        x = _hidden(recipe, number, fan_in, x, drop)
         fan_in = network.width
     if network.dropout.where == "output":
-        x = _drop(recipe, "output_dropout", x)
+        x = drop("output_dropout", x)
     logits = keras.layers.Dense(classes, name="logits")(x)
     model = keras.Model(inputs, logits, name=recipe.name.replace("/", "_"))
     if not (training and recipe.training.mixup):
@@ -119,7 +130,13 @@ def compile_network(
     return model
 
 
-def _hidden(recipe: Recipe, number: int, fan_in: int, x: Any) -> Any:
+def _embedded(kind: str, x: Any) -> Any:
+    if kind == "periodic":
+        x = PeriodicEmbedding(size=PERIODIC_SIZE, waves=PERIODIC_WAVES, name="embedding")(x)
+    return x if kind == "none" else FrontScale(name="front_scale")(x)
+
+
+def _hidden(recipe: Recipe, number: int, fan_in: int, x: Any, drop: Callable[..., Any]) -> Any:
     network = recipe.network
     before = x
     x = keras.layers.Dense(
@@ -132,15 +149,18 @@ def _hidden(recipe: Recipe, number: int, fan_in: int, x: Any) -> Any:
     )(x)
     if network.normalization != "none":
         x = _NORMALIZATIONS[network.normalization](name=f"normalization_{number}")(x)
-    x = _activation(network.activation, f"activation_{number}")(x)
+    x = _activation(network, f"activation_{number}")(x)
     if network.dropout.where == "every":
-        x = _drop(recipe, f"dropout_{number}", x)
+        x = drop(f"dropout_{number}", x)
     if network.residual and number > 1:
         x = keras.layers.Add(name=f"skip_{number}")([before, x])
     return x
 
 
-def _activation(name: str, layer_name: str) -> keras.Layer:
+def _activation(network: Network, layer_name: str) -> keras.Layer:
+    name = network.activation
+    if network.parametric:
+        return ParametricActivation(name, name=layer_name)
     if name == "prelu":
         return keras.layers.PReLU(name=layer_name)
     if name == "rrelu":
@@ -148,10 +168,12 @@ def _activation(name: str, layer_name: str) -> keras.Layer:
     return keras.layers.Activation(name, name=layer_name)
 
 
-def _drop(recipe: Recipe, layer_name: str, x: Any) -> Any:
+def _drop(recipe: Recipe, total: int, layer_name: str, x: Any) -> Any:
     dropout = recipe.network.dropout
     if dropout.kind == "none":
         return x
+    if dropout.fading:
+        return FadingDropout(dropout.rate, steps=max(total, 1), name=layer_name)(x)
     return _DROPOUTS[dropout.kind, dropout.monte_carlo](dropout.rate, name=layer_name)(x)
 
 

@@ -159,10 +159,14 @@ CLASSES = {
 
 OURS = frozenset(
     {
+        "FadingDropout",
         "FanInUniform",
+        "FrontScale",
         "MCAlphaDropout",
         "MCDropout",
         "MixUp",
+        "ParametricActivation",
+        "PeriodicEmbedding",
         "RReLU",
         "StochasticModel",
         "Symmetric",

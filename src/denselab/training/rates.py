@@ -263,7 +263,11 @@ class _Steps(keras.callbacks.Callback):
 
 def _model(recipe: Recipe, dataset: Dataset, train_rows: int) -> keras.Model:
     network = build_network(
-        recipe, features=dataset.features, classes=dataset.classes or 1, training=True
+        recipe,
+        features=dataset.features,
+        classes=dataset.classes or 1,
+        training=True,
+        train_rows=train_rows,
     )
     return compile_network(network, recipe, train_rows=train_rows)
 

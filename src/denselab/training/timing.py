@@ -178,7 +178,8 @@ def _epoch(recipe: Recipe, dataset: Dataset, epochs: int, seed: int) -> Callable
     standard = recipe.preprocessing.scaling == "standard"
 
     def build() -> keras.Model:
-        return compile_network(_network(recipe, dataset), recipe, train_rows=len(train))
+        network = _network(recipe, dataset, train_rows=len(train))
+        return compile_network(network, recipe, train_rows=len(train), task=dataset.task)
 
     # So long that schedules go on, and without patience, so that no round finds it stopped.
     run = Run(epochs=max(training.epochs, epochs + 1), batch_size=training.batch_size)
@@ -242,8 +243,9 @@ def _resting(recipe: Recipe, dataset: Dataset) -> keras.Model:
     return _network(recipe.model_copy(update={"network": network}), dataset)
 
 
-def _network(recipe: Recipe, dataset: Dataset) -> keras.Model:
-    return build_network(recipe, features=dataset.features, classes=dataset.classes or 1)
+def _network(recipe: Recipe, dataset: Dataset, train_rows: int = 1) -> keras.Model:
+    features, classes = dataset.features, dataset.classes or 1
+    return build_network(recipe, features=features, classes=classes, train_rows=train_rows)
 
 
 def _done(function: Callable[..., Any], given: tuple[Any, ...]) -> None:

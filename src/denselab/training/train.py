@@ -337,19 +337,20 @@ class _Scorer:
 
 
 def _compiled(recipe: Recipe, dataset: Dataset, train_rows: int) -> keras.Model:
-    return compile_network(
-        _network(recipe, dataset), recipe, train_rows=train_rows, task=dataset.task
-    )
+    network = _network(recipe, dataset, train_rows=train_rows)
+    return compile_network(network, recipe, train_rows=train_rows, task=dataset.task)
 
 
-def _network(recipe: Recipe, dataset: Dataset, *, predicting: bool = False) -> keras.Model:
+def _network(
+    recipe: Recipe, dataset: Dataset, *, predicting: bool = False, train_rows: int = 1
+) -> keras.Model:
     """Builds the recipe's network; for several draws with its dropout active at prediction."""
     if predicting and recipe.prediction.draws > 1:
         dropout = recipe.network.dropout.model_copy(update={"monte_carlo": True})
         network = recipe.network.model_copy(update={"dropout": dropout})
         recipe = recipe.model_copy(update={"network": network})
     shape = {"features": dataset.features, "classes": dataset.classes or 1}
-    return build_network(recipe, **shape, training=not predicting)
+    return build_network(recipe, **shape, training=not predicting, train_rows=train_rows)
 
 
 def splits_for(recipe: Recipe, dataset: Dataset, seeds: Sequence[int]) -> Splits:
