@@ -130,7 +130,8 @@ def test_the_ladder_has_six_rungs_in_order(preset):
 def test_every_file_of_the_ladder_is_a_rung_with_a_title(preset):
     folder = files("denselab.recipes") / "ladder" / preset
     stems = {file.name.removesuffix(".toml") for file in folder.iterdir()}
-    assert stems == {*RUNGS, "one_cycle_warm"}
+    tables = {"default"} if preset == "tuned" else set()
+    assert stems == {*RUNGS, "one_cycle_warm"} | tables
     assert all(rung.title for rung in ladder(preset))
 
 
@@ -195,3 +196,13 @@ def test_a_tuned_rung_has_the_published_techniques(name):
 def test_an_unknown_preset_is_refused():
     with pytest.raises(UsageError, match=r"'tund' is none of .*did you mean tuned"):
         ladder("tund")
+
+
+def test_the_recipe_for_tables_is_the_same_whatever_the_preset():
+    recipe = load_recipe("default")
+
+    assert recipe == load_recipe("default", preset="tuned") == load_recipe("tuned/default")
+    assert recipe.network.embedding == "periodic"
+    assert "default" not in names("tuned")
+    with pytest.raises(UsageError, match="did you mean default"):
+        load_recipe("published/default")

@@ -23,6 +23,9 @@ Preset: TypeAlias = Literal["published", "tuned"]
 _EXTRAS = ("one_cycle_warm",)
 """Recipes beside the ladder that are loaded by name like its rungs."""
 
+_TABLES = "default"
+"""The recipe for tables; there is a tuned one only, and no preset asks for another."""
+
 _RUNGS = ("plain", "batch_norm", "self_normalizing", "alpha_dropout", "mc_dropout", "one_cycle")
 
 
@@ -148,12 +151,15 @@ def _locate(reference: str | PathLike[str], preset: Preset, folder: Path, asked:
         path = folder / expanduser(text)
         return _Place(str(path), path, preset, asked)
     before, slash, rung = text.rpartition("/")
+    if rung == _TABLES and before in ("", "tuned"):
+        file = files("denselab.recipes") / "ladder" / "tuned" / f"{rung}.toml"
+        return _Place(f"tuned/{rung}", file, "tuned", asked)
     if rung in (*_RUNGS, *_EXTRAS) and (before in get_args(Preset) or not slash):
         chosen = _check_preset(before) if slash else preset
         file = files("denselab.recipes") / "ladder" / chosen / f"{rung}.toml"
         return _Place(f"{chosen}/{rung}", file, chosen, asked)
-    meant = suggest(rung, (*_RUNGS, *_EXTRAS))
-    hint = f"did you mean {meant}?" if meant else f"there are {', '.join(_RUNGS)}"
+    meant = suggest(rung, (*_RUNGS, *_EXTRAS, _TABLES))
+    hint = f"did you mean {meant}?" if meant else f"there are {', '.join((*_RUNGS, _TABLES))}"
     raise UsageError(
         f"{asked}{text[:60]!r} is no recipe of the ladder; {hint} (a recipe file ends in .toml)"
     )
