@@ -7,12 +7,15 @@ if TYPE_CHECKING:  # What editors see; at run time these names are opened below.
     from denselab.data import load as load_data
     from denselab.doctor import diagnose
     from denselab.engine import Plateau, train_population
+    from denselab.estimators import DenseClassifier, DenseRegressor
     from denselab.recipes import ladder, load_recipe
     from denselab.report import write_report
     from denselab.study import compare
     from denselab.training import train_recipe
 
 __all__ = [
+    "DenseClassifier",
+    "DenseRegressor",
     "Plateau",
     "__version__",
     "compare",
@@ -28,6 +31,8 @@ __all__ = [
 __version__ = "0.1.0"
 
 _DOORS = {
+    "DenseClassifier": "denselab.estimators:DenseClassifier",
+    "DenseRegressor": "denselab.estimators:DenseRegressor",
     "Plateau": "denselab.engine:Plateau",
     "compare": "denselab.study:compare",
     "diagnose": "denselab.doctor:diagnose",

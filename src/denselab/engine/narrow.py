@@ -4,7 +4,7 @@ import functools
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -14,6 +14,7 @@ import numpy as np
 
 from denselab.engine.platform import Device, compiler_options
 from denselab.engine.program import Program
+from denselab.engine.reuse import is_kept, kept, shapes_of
 from denselab.engine.state import RUNNING, Constants, MemberState, Shared, Weights
 
 __all__ = ["Segment", "Watcher", "Work", "compile_segment", "train_members"]
@@ -73,6 +74,8 @@ def compile_segment(
     example: tuple[MemberState, Constants],
     shared: Shared,
     devices: Sequence[Device],
+    *,
+    key: Hashable | None = None,
 ) -> list[Executable]:
     """Compiles the program once for every device, side by side.
 
@@ -81,6 +84,7 @@ def compile_segment(
         example: State and constants of any member, for their shapes.
         shared: The data, on the host.
         devices: The devices.
+        key: Name of the program, to keep it under and to find it again; None compiles anew and keeps nothing.
 
     Returns:
         One executable a device.
@@ -97,15 +101,26 @@ def compile_segment(
         lowered = finish.lower(*shapes[:3]) if program.finishes else None
         return segment.lower(*shapes), lowered
 
+    about = (key, program.run, program.train_size, program.validation_size)
+    names = [
+        key and (about, shapes_of((example, shared)), device.platform, device.id)
+        for device in devices
+    ]
     lowered = [
-        lower(device) for device in devices
+        None if is_kept(name) else lower(device)
+        for name, device in zip(names, devices, strict=True)
     ]  # tracing holds Python's lock, compiling does not
 
-    def compiled(pair: tuple[Any, Any]) -> Executable:
-        return Executable(pair[0].compile(), pair[1].compile() if pair[1] else program.finish)
+    def compiled(name: Hashable | None, pair: tuple[Any, Any] | None) -> Executable:
+        def make() -> tuple[Any, Any]:
+            whole, last = pair or lower(devices[names.index(name)])
+            return whole.compile(), last.compile() if last else None
+
+        made, finishing = kept(name, make)
+        return Executable(made, finishing or program.finish)
 
     with ThreadPoolExecutor(len(devices)) as pool:
-        return list(pool.map(compiled, lowered))
+        return list(pool.map(compiled, names, lowered))
 
 
 def train_members(

@@ -1,6 +1,6 @@
 """What `train_population` may be asked for."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypedDict
 
 from denselab.engine.averaging import Averaging
@@ -29,7 +29,8 @@ class Options(TypedDict, total=False):
         standardizations: Mean and scale of each member, applied to x inside the step: (x - mean) * scale.
         initial_weights: Trainable and other weights that each member starts from, as `Member` holds them; its own by
             its seed.
-        scalars: Attribute path -> one value a member, such as {"optimizer.learning_rate": [1e-3, 1e-2]}.
+        scalars: Attribute path -> one value a member, such as {"optimizer.learning_rate": [1e-3, 1e-2]}; a value may
+            be an array, such as the factors of the classes in a loss.
         on_epoch: Called after every epoch with place, epoch and logs, on the thread of the member's device;
             True stops that member.
         on_member: Called on the caller's thread with place and `Member` as soon as a member is done.
@@ -42,6 +43,8 @@ class Options(TypedDict, total=False):
             One that was taken with other data, options, libraries or kind of device is not used: a note says so,
             and the member begins anew. Give the same `build_model`.
         cores: CPU cores to use; all.
+        program_key: Names all that `build_model` builds, but for what is a variable or among the scalars. The compiled
+            program is then kept in memory, and a later training of equal key, run and shapes uses it.
         layout: "narrow" trains members one by one on each CPU device, "wide" as one vmap; by device.
     """
 
@@ -56,7 +59,7 @@ class Options(TypedDict, total=False):
     splits: Sequence[tuple[Any, Any]] | None
     standardizations: Sequence[tuple[Any, Any]] | None
     initial_weights: Sequence[tuple[Sequence[Any], Sequence[Any]]] | None
-    scalars: Mapping[str, Sequence[float]] | None
+    scalars: Mapping[str, Sequence[Any]] | None
     on_epoch: Callable[[int, int, dict[str, float]], bool | None] | None
     on_member: Callable[[int, Member], None] | None
     on_progress: Callable[[int, int], None] | None
@@ -64,6 +67,7 @@ class Options(TypedDict, total=False):
     checkpoint_seconds: float
     resume: Mapping[int, Checkpoint] | None
     cores: int | None
+    program_key: Hashable | None
     layout: str | None
 
 

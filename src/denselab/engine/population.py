@@ -5,7 +5,7 @@ import itertools
 import logging
 import queue
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, NamedTuple, Unpack
 
 import jax
@@ -162,10 +162,11 @@ def train_population(
 
 
 class _Devices(NamedTuple):
-    """What members are trained on: devices, and one of the two layouts."""
+    """What members are trained on: devices, one of the two layouts, and the key of programs to keep."""
 
     chosen: list[Device]
     layout: str
+    key: Hashable | None = None
 
     @property
     def kind(self) -> str:
@@ -184,7 +185,7 @@ class _Beginning(NamedTuple):
 def _devices(options: Options) -> _Devices:
     chosen = devices(options.get("cores"))
     layout = options.get("layout") or ("narrow" if chosen[0].platform == "cpu" else "wide")
-    return _Devices(chosen, layout)
+    return _Devices(chosen, layout, options.get("program_key"))
 
 
 def _go_on(
@@ -237,12 +238,12 @@ def _train(
     """Trains the members to their end; gives the seconds spent on compiling."""
     if on.layout == "wide":
         return sum(
-            train_wide(program, list(group), shared, device=on.chosen[0], watcher=recorder)
+            train_wide(program, list(group), shared, on=(on.chosen[0], on.key), watcher=recorder)
             for _, group in itertools.groupby(sorted(work, key=_epoch), key=_epoch)
         )
     chosen = on.chosen[: len(work)]
     began = time.perf_counter()
-    executables = compile_segment(program, work[0][1:], shared, chosen)
+    executables = compile_segment(program, work[0][1:], shared, chosen, key=on.key)
     compile_seconds = time.perf_counter() - began
     waiting: queue.SimpleQueue[Work] = queue.SimpleQueue()
     for item in work:

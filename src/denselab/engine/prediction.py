@@ -2,7 +2,7 @@
 
 import dataclasses
 import queue
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -38,11 +38,15 @@ class Predictor:
         draws: Forward passes to average the predictions of; what is random in `model` at prediction is
             drawn anew in each, from the member's own seed.
         values: Whether the outputs are the predictions, as in a regression, and no logits.
+        spread: Whether to give the deviation of the draws beside their mean.
     """
 
-    def __init__(self, model: keras.Model, *, draws: int = 1, values: bool = False) -> None:
+    def __init__(
+        self, model: keras.Model, *, draws: int = 1, values: bool = False, spread: bool = False
+    ) -> None:
         self._model = model
-        chunk = _Chunk(model, draws, values).mean
+        function = _Chunk(model, draws, values)
+        chunk = function.mean_and_deviation if spread else function.mean
         self._function = jax.jit(chunk, compiler_options=compiler_options())
 
     def __call__(
@@ -62,7 +66,8 @@ class Predictor:
             cores: CPU cores to use; all by default.
 
         Returns:
-            One array of probabilities a member, shape (rows, classes), or of values, shape (rows, 1); float32.
+            One array of probabilities a member, shape (rows, classes), or of values, shape (rows, 1); float32. With
+            `spread` the shape is (rows, outputs, 2), of mean and deviation.
         """
         work: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for place, member in enumerate(members):
@@ -98,16 +103,40 @@ class _Chunk:
 
     def mean(self, weights: _Weights, x: Any, start: Any) -> Any:
         """Averages the predictions of some rows over the draws."""
+        draw = self._drawing(weights, x, start)
+        return (
+            jax.lax.fori_loop(0, self.draws, lambda i, total: total + draw(i), self._blank(x))
+            / self.draws
+        )
+
+    def mean_and_deviation(self, weights: _Weights, x: Any, start: Any) -> Any:
+        """Gives mean and deviation over the draws of some rows, by Welford's recurrence."""
+        draw = self._drawing(weights, x, start)
+
+        def include(i: Any, so_far: tuple[Any, Any]) -> tuple[Any, Any]:
+            mean, squares = so_far
+            found = draw(i)
+            moved = mean + (found - mean) / (i + 1)
+            return moved, squares + (found - mean) * (found - moved)
+
+        blank = self._blank(x)
+        mean, squares = jax.lax.fori_loop(0, self.draws, include, (blank, blank))
+        return jnp.stack([mean, jnp.sqrt(squares / self.draws)], axis=-1)
+
+    def _blank(self, x: Any) -> Any:
+        return jnp.zeros((x.shape[0], self.model.output_shape[-1]), jnp.float32)
+
+    def _drawing(self, weights: _Weights, x: Any, start: Any) -> Callable[[Any], Any]:
+        """Makes the function of one draw by its number."""
         inputs = prepare(self.model, x, weights.standardization)
         key = jax.random.fold_in(jax.random.wrap_key_data(weights.key), start)
 
-        def draw(i: Any, total: Any) -> Any:
+        def draw(i: Any) -> Any:
             state = self._reseeded(weights.non_trainable, jax.random.fold_in(key, i))
             outputs, _ = self.model.stateless_call(weights.trainable, state, inputs, training=False)
-            return total + (outputs if self.values else jax.nn.softmax(outputs))
+            return outputs if self.values else jax.nn.softmax(outputs)
 
-        blank = jnp.zeros((x.shape[0], self.model.output_shape[-1]), jnp.float32)
-        return jax.lax.fori_loop(0, self.draws, draw, blank) / self.draws
+        return draw
 
     def _reseeded(self, values: list[Any], key: Any) -> list[Any]:
         places = [i for i, v in enumerate(self.model.non_trainable_variables) if is_seed(v)]

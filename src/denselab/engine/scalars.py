@@ -69,9 +69,7 @@ def resolve(model: keras.Model, path: str) -> tuple[Any, str]:
     return owner, name
 
 
-def initial_state(
-    model: keras.Model, scalars: dict[str, float]
-) -> tuple[ModelState, dict[str, Any]]:
+def initial_state(model: keras.Model, scalars: dict[str, Any]) -> tuple[ModelState, dict[str, Any]]:
     """Splits a member's scalars into initial variables and attributes set while tracing.
 
     Args:

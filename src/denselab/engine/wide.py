@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import jax
@@ -12,6 +12,7 @@ import numpy as np
 from denselab.engine.narrow import Segment, Watcher, Work
 from denselab.engine.platform import Device, compiler_options
 from denselab.engine.program import Program
+from denselab.engine.reuse import kept, shapes_of
 from denselab.engine.state import RUNNING, Constants, EpochData, MemberState, Shared, Weights
 
 __all__ = ["train_wide"]
@@ -22,7 +23,7 @@ def train_wide(
     work: Sequence[Work],
     shared: Shared,
     *,
-    device: Device,
+    on: tuple[Device, Hashable | None],
     watcher: Watcher,
 ) -> float:
     """Trains members side by side in one program, dropping to a narrower one as they finish.
@@ -31,13 +32,14 @@ def train_wide(
         program: The program.
         work: The members, all at the start of the same epoch.
         shared: The data, on the host.
-        device: The accelerator.
+        on: The accelerator, and the name to keep the compiled programs under; None keeps nothing.
         watcher: Told of every member after every epoch, with an equal share of its seconds.
 
     Returns:
         Seconds spent on compiling.
     """
-    wide = _Wide(program, jax.device_put(shared, device))
+    device, key = on
+    wide = _Wide(program, jax.device_put(shared, device), key)
     places = np.array([place for place, _, _ in work])
     states, constants = _stack([(state, constant) for _, state, constant in work], device)
     epoch, hooked = int(work[0][1].epoch), watcher.epoch_steps is not None
@@ -73,8 +75,9 @@ def train_wide(
 class _Wide:
     """The program under vmap, compiled once for each width."""
 
-    def __init__(self, program: Program, shared: Shared) -> None:
+    def __init__(self, program: Program, shared: Shared, key: Hashable | None) -> None:
         self.shared = shared
+        self._key = key and (key, program.run, program.train_size, program.validation_size)
         self.compile_seconds = 0.0
         self._compiled: dict[int, Any] = {}
         self._program = program
@@ -86,11 +89,14 @@ class _Wide:
         width = states.status.shape[0]
         if width not in self._compiled:
             began = time.perf_counter()
-            function = jax.jit(self._epoch, donate_argnums=0, compiler_options=compiler_options())
-            lowered = function.lower(states, constants, self.shared, np.int32(0))
-            self._compiled[width] = lowered.compile()
+            key = self._key and ("wide", self._key, shapes_of((states, constants, self.shared)))
+            self._compiled[width] = kept(key, lambda: self._lowered(states, constants).compile())
             self.compile_seconds += time.perf_counter() - began
         return self._compiled[width]
+
+    def _lowered(self, states: MemberState, constants: Constants) -> Any:
+        function = jax.jit(self._epoch, donate_argnums=0, compiler_options=compiler_options())
+        return function.lower(states, constants, self.shared, np.int32(0))
 
     def finish(self, member: MemberState, constants: Constants, place: int) -> Weights:
         """Gives the final weights of the member at a place."""
