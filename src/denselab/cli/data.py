@@ -24,7 +24,7 @@ NameOrFileArgument = Annotated[
     str,
     typer.Argument(
         metavar="NAME|FILE",
-        help="A name of `denselab data list`, or a CSV, Parquet, npz or npy file.",
+        help="A name of `denselab data list`, a CSV, Parquet, npz or npy file, or an image folder.",
     ),
 ]
 

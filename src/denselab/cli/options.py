@@ -29,6 +29,13 @@ class DataOptions:
         Path | None, typer.Option(help="Folder or file with your own copy of the data.")
     ] = None
     offline: Annotated[bool, typer.Option("--offline", help="Never download.")] = False
+    image_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Cut the pictures of an image folder to squares and resize them to this side.",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def loaded_data(name: str, where: DataOptions) -> Dataset:
     """Loads a data set as it comes, and shows how a download goes.
 
     Args:
-        name: Its name.
+        name: Its name, or an image folder.
         where: Where it comes from.
 
     Returns:
@@ -52,7 +52,13 @@ def loaded_data(name: str, where: DataOptions) -> Dataset:
         DenselabError: If it cannot be had or used.
     """
     with download_progress(name) as progress:
-        return load(name, data_dir=where.data_dir, offline=where.offline, progress=progress)
+        return load(
+            name,
+            data_dir=where.data_dir,
+            offline=where.offline,
+            progress=progress,
+            image_size=where.image_size,
+        )
 
 
 def selected_data(name: str, where: DataOptions, *, calibration: float = 0.0) -> Dataset:
@@ -212,12 +218,13 @@ def _with_sources(
     return complete
 
 
-def selected_seeds(first: int, count: int) -> tuple[int, ...]:
+def selected_seeds(first: int, count: int, *, option: str = "--seeds") -> tuple[int, ...]:
     """Lists the seeds of a command.
 
     Args:
         first: The first seed.
         count: How many.
+        option: The option that said how many.
 
     Returns:
         Consecutive seeds.
@@ -230,7 +237,7 @@ def selected_seeds(first: int, count: int) -> tuple[int, ...]:
         (3, 4)
     """
     if not 1 <= count <= _MOST_SEEDS:
-        raise UsageError(f"--seeds {count}: give a number from 1 to {_MOST_SEEDS:,}")
+        raise UsageError(f"{option} {count}: give a number from 1 to {_MOST_SEEDS:,}")
     for seed in (first, first + count - 1):
         check_seed(seed)
     return tuple(range(first, first + count))

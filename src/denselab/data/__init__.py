@@ -5,6 +5,7 @@ from denselab.data.cifar10 import fetch_cifar10
 from denselab.data.dataset import Dataset, Task
 from denselab.data.describe import describe
 from denselab.data.download import Progress
+from denselab.data.images import is_image_folder, read_image_folder
 from denselab.data.load import load, names, summary
 from denselab.data.splits import hold_out_calibration, hold_out_test, split
 from denselab.data.standardization import Standardizer, standardization
@@ -37,9 +38,11 @@ __all__ = [
     "from_arrays",
     "hold_out_calibration",
     "hold_out_test",
+    "is_image_folder",
     "is_table_file",
     "load",
     "names",
+    "read_image_folder",
     "read_table",
     "refuse_problems",
     "split",

@@ -14,12 +14,12 @@ from denselab.data.cifar10.layout import (
     checked_rows,
     read_bytes,
 )
+from denselab.data.images.listing import entries_of
 from denselab.errors import DataError
 
 __all__ = ["FOLDER"]
 
 _IMAGE_ENDINGS = (".png", ".jpg", ".jpeg")
-_LITTER = ("thumbs.db", "desktop.ini")
 
 
 def _find(place: Path) -> Path | None:
@@ -36,7 +36,7 @@ def _read(path: Path, rows: Rows) -> Images:
 
 
 def _read_part(folder: Path, expected: int) -> tuple[Part, bool]:
-    present = {entry.name for entry in _entries(folder)}
+    present = {entry.name for entry in entries_of(folder)}
     if present != set(CLASS_NAMES):
         wrong = sorted(present.symmetric_difference(CLASS_NAMES))[0]
         raise DataError(
@@ -56,24 +56,13 @@ def _read_part(folder: Path, expected: int) -> tuple[Part, bool]:
 
 
 def _images(folder: Path) -> list[Path]:
-    entries = _entries(folder)
+    entries = entries_of(folder)
     for entry in entries:
         if entry.suffix.lower() not in _IMAGE_ENDINGS:
             raise DataError(f"{entry} is no PNG or JPEG file; remove it, or convert it to PNG")
     if not entries:
         raise DataError(f"{folder} holds no image; get a complete copy of CIFAR-10")
     return entries
-
-
-def _entries(folder: Path) -> list[Path]:
-    """Lists what stands in a folder, sorted, without what file managers leave behind."""
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        raise DataError(
-            f"cannot list {folder} ({error.strerror}); expected a folder of images"
-        ) from error
-    return [e for e in entries if not e.name.startswith(".") and e.name.lower() not in _LITTER]
 
 
 FOLDER = Layout(files="train/<class>/*.png and test/<class>/*.png", find=_find, read=_read)

@@ -1,13 +1,12 @@
 """Decodes many small PNG and JPEG images, with limits."""
 
-import io
 from collections.abc import Iterable
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import UInt8
 
+from denselab.data.images.opening import depth, opened
 from denselab.errors import DataError, UnsafeFileError
 
 if TYPE_CHECKING:
@@ -18,9 +17,7 @@ __all__ = ["IMAGE_LIMIT", "decode_images"]
 IMAGE_LIMIT = 2**20
 """Most bytes that a file with one image of 32 x 32 pixels can reasonably have."""
 
-_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 _ORIENTATION = 0x0112
-_DEPTH_BYTE = 24  # Where a PNG tells its bits a channel; Pillow cuts 16 to 8 without a word.
 _HUGE_PIXELS = 2**24
 
 
@@ -53,50 +50,25 @@ def decode_images(
 
 
 def _decode(data: bytes, name: str) -> tuple[np.ndarray, str]:
-    from PIL import Image, UnidentifiedImageError
-
     if len(data) > IMAGE_LIMIT:
         raise UnsafeFileError(
             f"{name} has {len(data):,} bytes, too many for 32 x 32 pixels; get it again"
         )
-    try:
-        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
-            _check_image(image, name)
-            if image.format == "PNG" and data[_DEPTH_BYTE] != 8:
-                raise DataError(
-                    f"{name} has {data[_DEPTH_BYTE]} bits a channel, expected 8; "
-                    "get a copy of CIFAR-10 that was not changed"
-                )
-            return np.asarray(image), str(image.format)
-    except (DataError, UnsafeFileError):
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UnsafeFileError(f"{name} has far too many pixels ({error}); remove it") from error
-    except Exception as error:  # Pillow's plugins raise all kinds of errors on damaged data.
-        reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
-        raise DataError(
-            f"{name} is no readable PNG or JPEG{reason}; get it again, or convert it to PNG"
-        ) from error
+    with opened(data, name, formats=("PNG", "JPEG"), pixels=_HUGE_PIXELS) as image:
+        problem = _problem(image, data)
+        if problem:
+            raise DataError(f"{name} {problem}; get a copy of CIFAR-10 that was not changed")
+        return np.asarray(image), str(image.format)
 
 
-def _check_image(image: "ImageFile", name: str) -> None:
-    problem = _problem(image, name)
-    if image.width * image.height > _HUGE_PIXELS:
-        raise UnsafeFileError(f"{name} {problem}, far too many pixels; remove it")
-    if problem:
-        raise DataError(f"{name} {problem}; get a copy of CIFAR-10 that was not changed")
-
-
-def _problem(image: "ImageFile", name: str) -> str:
+def _problem(image: "ImageFile", data: bytes) -> str:
     """Says what is wrong with an image that was opened but not decoded yet; empty if nothing is."""
     if image.size != (32, 32):
         return f"has {image.width} x {image.height} pixels, expected 32 x 32"
     if image.mode != "RGB" or "transparency" in image.info:
         return f"has colours of kind {image.mode}, expected RGB without transparency"
-    if image.format not in _FORMATS.values() or getattr(image, "is_animated", False):
-        return f"is a {image.format} with several frames, expected one PNG or JPEG image"
-    if _FORMATS.get(PurePath(name).suffix.lower(), image.format) != image.format:
-        return f"is a {image.format} under another name, expected what its ending says"
+    if (bits := depth(data, str(image.format))) != 8:
+        return f"has {bits} bits a channel, expected 8"
     if "exif" in image.info and image.getexif().get(_ORIENTATION, 1) != 1:
         return "is turned by its EXIF orientation, expected upright pixels"
     return ""

@@ -1,5 +1,6 @@
 """From whatever holds a table to columns with names: files, frames, arrays, mappings."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -44,7 +45,7 @@ class Source(NamedTuple):
 
 
 def is_table_file(text: str) -> bool:
-    """Tells a table's file name from the name of a data set, by its ending.
+    """Tells a table's file name from the name of a data set, by its ending; a folder is none.
 
     Args:
         text: What was typed.
@@ -56,7 +57,8 @@ def is_table_file(text: str) -> bool:
         >>> is_table_file("houses.csv"), is_table_file("digits")
         (True, False)
     """
-    return Path(text).suffix.lower() in SUFFIXES or "/" in text
+    named = Path(text).suffix.lower() in SUFFIXES or "/" in text
+    return named and not os.path.isdir(text)
 
 
 def open_source(source: Any, form: CsvFormat, missing: Sequence[str] = MISSING) -> Source:
