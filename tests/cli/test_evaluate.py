@@ -41,15 +41,22 @@ def test_scores_are_those_of_the_model_on_the_test_rows(denselab, saved, data):
     assert result["loss"] == pytest.approx(expected.loss)
 
 
-def test_the_line_counts_the_rows_that_are_right(denselab, saved, data):
+def test_the_rows_that_are_right_are_counted_and_the_classes_confused_named(denselab, saved, data):
     saved(keras.layers.Dense(3, activation="softmax", kernel_initializer="zeros"))
 
     answer = denselab("evaluate", "model.keras", "wine")
 
-    first = int(np.sum(data.test_y == 0))
-    assert answer.out == (
-        f"test accuracy {100 * first / 36:.2f} % ({first} of 36 rows), loss {np.log(3):.4f}\n"
-    )
+    first, second = (int(np.sum(data.test_y == label)) for label in (0, 1))
+    lines = answer.out.splitlines()
+    assert lines[0] == f"36 test rows of wine, {first} of them right"
+    assert [line.split("  ")[0] for line in lines[3:6]] == [
+        "accuracy",
+        "log loss",
+        "calibration error",
+    ]
+    assert f"{100 * first / 36:.1f} %" in lines[3]
+    assert lines[4].split()[2:] == [f"{np.log(3):.3f}", "1.099", "to", "1.099"]
+    assert f"class_1 for class_0: {second} of {second} rows" in lines
 
 
 def test_a_model_meant_for_draws_is_measured_by_their_mean(denselab, folder, data):
@@ -64,7 +71,7 @@ def test_a_model_meant_for_draws_is_measured_by_their_mean(denselab, folder, dat
     assert first.out == second.out
     found = predict_draws(load_model(folder / "model.keras").model, data.test_x, draws=10)
     assert result["loss"] == pytest.approx(score(found.probabilities, data.test_y).loss)
-    assert words.out.endswith(", by the mean of 10 draws\n")
+    assert words.out.splitlines()[0].endswith(", by the mean of 10 draws")
 
 
 def test_mc_layers_of_a_file_that_says_nothing_are_drawn_too(denselab, saved):

@@ -30,6 +30,7 @@ def summary(model: Path, given: Input, predictions: Predictions) -> dict[str, An
         "model": str(model),
         "data": given.name,
         "rows": len(found.classes),
+        "members": predictions.members,
         "draws": [int(found.draws_used.min()), int(found.draws_used.max())],
         "converged": float(found.converged.mean()),
         "accuracy": None if labels is None else float((found.classes == labels).mean()),
@@ -83,7 +84,8 @@ def sentences(about: dict[str, Any], *, first_rows: bool) -> Iterator[str]:
     """
     low, high = about["draws"]
     drawn = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-    how = "predicted once" if high == 1 else f"the mean of {drawn} draws each"
+    what = "networks" if high == about["members"] else "draws"
+    how = "predicted once" if high == 1 else f"the mean of {drawn} {what} each"
     more = f"; the first {_SHOWN} are shown, --out FILE writes all"
     yield (
         f"{about['rows']:,} rows of {about['data']}, {how}"
@@ -93,14 +95,19 @@ def sentences(about: dict[str, Any], *, first_rows: bool) -> Iterator[str]:
         yield f"{100 * about['converged']:.1f} % of them met the standard error of --until"
     if about["accuracy"] is not None:
         yield f"accuracy {100 * about['accuracy']:.2f} %"
-    if about["temperature"] is not None:
+    if about["set_size"] is not None:
+        covered, warm = about["covered"], about["temperature"]
+        held = "" if covered is None else f" and cover {100 * covered:.1f} % of these rows"
+        tempered = "" if warm is None else f"; temperature {warm:.3f}"
+        rows = (
+            f"{'' if warm is None else 'both '}from {about['calibration_rows']:,} calibration rows"
+        )
         yield (
             f"sets of {100 * about['coverage']:g} % coverage hold {about['set_size']:.2f} classes on "
-            f"average and cover {100 * about['covered']:.1f} % of these rows; temperature "
-            f"{about['temperature']:.3f} (both from {about['calibration_rows']:,} calibration rows)"
+            f"average{held}{tempered} ({rows})"
         )
     if first_rows and high > 1:
         yield (
-            "entropy of data: what the draws agree is open; not known: what they disagree about; "
+            f"entropy of data: what the {what} agree is open; not known: what they disagree about; "
             "in nats"
         )

@@ -2,17 +2,19 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from denselab.cli.options import DataOptions, JsonOption, command_app, grouped
+from denselab.cli.tables import ReadingOptions
 from denselab.errors import DataError, DenselabError
 
 if TYPE_CHECKING:
-    from denselab.data import Dataset
+    import numpy as np
+
+    from denselab.cli.inputs import Input
     from denselab.training import LoadedModel
-    from denselab.uncertainty import ClassificationDraws
 
 __all__ = ["app", "evaluate"]
 
@@ -25,36 +27,85 @@ _DRAWS = 100
 @app.command()
 @grouped
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A .keras file that gives class probabilities.")],
-    data: Annotated[str, typer.Argument(help="A name of `denselab data list`.")],
+    model: Annotated[
+        Path, typer.Argument(help="A .keras file, or the folder that denselab train left.")
+    ],
+    data: Annotated[
+        str,
+        typer.Argument(help="A table with its target, for a model of one; else a data set."),
+    ],
     *,
     where: DataOptions,
+    reading: ReadingOptions,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a saved model on the test rows of a data set.
+    """Measure a saved model on rows it has not seen.
 
-    Test rows are those that come with the data, or else the same fifth that every command of
-    denselab sets apart before it trains. A model with MC dropout is measured by the mean of as many
-    draws as its recipe says.
+    Of a data set those are the test rows that come with it, or else the same fifth that every command of
+    denselab sets apart before it trains; likewise of the table that the model was trained on. Another table is
+    measured whole. A model with MC dropout is measured by the mean of as many draws as its recipe says.
     """
-    from denselab.cli.selection import selected_data
-    from denselab.training import load_model, score
+    from denselab.cli.model_folder import model_file
+    from denselab.training import load_model
 
-    loaded = load_model(model)
-    dataset = selected_data(data, where)
+    path = model_file(model)
+    loaded = load_model(path)
+    given, which = _rows(data, where, loaded, reading)
     draws = _draws(loaded)
-    found = _predicted(model, loaded, dataset, draws)
-    assert dataset.test_y is not None
-    scores, rows = score(found.probabilities, dataset.test_y), len(found.probabilities)
-    if as_json:
-        about = {"model": str(model), "dataset": dataset.name, "rows": rows, "draws": draws}
-        typer.echo(json.dumps({**about, **scores._asdict()}))
-    else:
-        typer.echo(
-            f"test accuracy {100 * scores.accuracy:.2f} % ({round(scores.accuracy * rows):,} of "
-            f"{rows:,} rows), loss {scores.loss:.4f}"
-            f"{f', by the mean of {draws:,} draws' if draws > 1 else ''}"
+    try:
+        scored = _scored(path, loaded, given, draws)
+    except DenselabError as error:
+        raise error if str(path) in str(error) else type(error)(f"{path}: {error}") from error
+    about = {
+        "model": str(path),
+        "dataset": given.name if given.dataset is None else given.dataset.name,
+        "which": which,
+        "rows": len(given.x),
+        "draws": draws,
+        **scored,
+    }
+    typer.echo(json.dumps(about)) if as_json else _show(about)
+
+
+def _rows(
+    data: str, where: DataOptions, loaded: "LoadedModel", reading: ReadingOptions
+) -> "tuple[Input, str]":
+    """Loads the rows to measure on, and says which those are."""
+    from dataclasses import replace
+
+    from denselab.cli.inputs import given_rows, seen
+
+    if loaded.preprocessing is None:
+        given = given_rows(data, where, None, loaded, reading)
+        if given.dataset is None:
+            raise DataError(f"{data} is a file; name a data set, whose test rows are known")
+        return given, "test rows"
+    target = loaded.preprocessing.target.name
+    given = given_rows(data, where, None, loaded, reading)
+    if given.y is None:
+        raise DataError(f"{data}: has no column {target!r} to measure against; add it")
+    if not seen(loaded, given):
+        return given, "rows"
+    rows = _unseen(data, loaded, reading)
+    return replace(given, x=given.x[rows], y=given.y[rows]), "test rows"
+
+
+def _unseen(data: str, loaded: "LoadedModel", reading: ReadingOptions) -> "np.ndarray":
+    """Finds the rows that tested when the model was trained on this very table."""
+    from denselab.cli.inputs import model_reading
+    from denselab.data import read_table
+    from denselab.data.tables import held_out_rows
+
+    assert loaded.preprocessing is not None
+    assert loaded.description is not None
+    return held_out_rows(
+        read_table(
+            data,
+            target=loaded.preprocessing.target.name,
+            task=loaded.description.task,
+            reading=model_reading(loaded, reading),
         )
+    )
 
 
 def _draws(loaded: "LoadedModel") -> int:
@@ -66,20 +117,62 @@ def _draws(loaded: "LoadedModel") -> int:
     return _DRAWS if draws_by_itself(loaded.model) else 1
 
 
-def _predicted(
-    path: Path, loaded: "LoadedModel", dataset: "Dataset", draws: int
-) -> "ClassificationDraws":
-    from denselab.training.predicting import DrawPlan, predict_rows
+def _scored(path: Path, loaded: "LoadedModel", given: "Input", draws: int) -> dict[str, Any]:
+    from denselab.cli.inputs import class_names, class_numbers
+    from denselab.cli.train_findings import measured
+    from denselab.training.measures import class_measures, value_measures
+    from denselab.training.predicting import DrawPlan, predict_rows, predict_values
 
-    assert dataset.test_x is not None
-    try:
-        found = predict_rows(loaded.model, dataset.test_x, DrawPlan(draws))
-    except DenselabError as error:
-        raise type(error)(f"{path}: {error}") from error
-    classes = found.probabilities.shape[1]
-    if classes != dataset.classes:
+    assert given.y is not None
+    plan, about = DrawPlan(draws), loaded.description
+    if about is not None and about.task == "regression":
+        values = predict_values(loaded.model, given.x, plan).mean
+        return {"scores": measured(value_measures(values, given.y)), "confused": []}
+    found = predict_rows(loaded.model, given.x, plan).probabilities
+    classes = None if given.dataset is None else given.dataset.classes
+    if classes is not None and found.shape[1] != classes:
         raise DataError(
-            f"{path}: gives {classes} probabilities a row, expected one for each of "
-            f"{dataset.classes} classes; evaluate it on the data it was trained for"
+            f"gives {found.shape[1]} probabilities a row, expected one for each of {classes} "
+            "classes; evaluate it on the data it was trained for"
         )
-    return found
+    names = class_names(path, loaded, given, found.shape[1])
+    labels = class_numbers(given, names)
+    scores = measured(class_measures(found, labels))
+    return {
+        "loss": scores["log_loss"]["value"],
+        "accuracy": scores["accuracy"]["value"],
+        "right": int((found.argmax(axis=1) == labels).sum()),
+        "scores": scores,
+        "confused": _confused(found, labels, names),
+    }
+
+
+def _confused(
+    found: "np.ndarray", labels: "np.ndarray", names: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    from denselab.training.measures import most_confused
+
+    return [
+        {
+            "class": names[one.label],
+            "predicted": names[one.predicted],
+            "rows": one.rows,
+            "of": one.of,
+        }
+        for one in most_confused(found.argmax(axis=1), labels)
+    ]
+
+
+def _show(about: dict[str, Any]) -> None:
+    from denselab.cli.model_report import score_rows
+    from denselab.cli.table import print_table, print_text
+
+    by = f", by the mean of {about['draws']:,} draws" if about["draws"] > 1 else ""
+    right = f", {about['right']:,} of them right" if "right" in about else ""
+    print_text(f"{about['rows']:,} {about['which']} of {about['dataset']}{right}{by}")
+    typer.echo()
+    print_table(("", "score", "95 % interval"), score_rows(about), right=" rr")
+    if about["confused"]:
+        typer.echo("\ntaken for another class most often:")
+    for one in about["confused"]:
+        print_text(f"{one['class']} for {one['predicted']}: {one['rows']:,} of {one['of']:,} rows")

@@ -6,17 +6,30 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import typer
 
 from denselab.cli.options import DataOptions
 from denselab.cli.rows import is_file_name, read_rows
 from denselab.cli.selection import selected_data
-from denselab.data import Dataset
+from denselab.cli.tables import ReadingOptions, csv_format
+from denselab.cli.training_data import is_table
+from denselab.data import Dataset, Reading, Table, read_table
 from denselab.data.arrays import clean_name
+from denselab.data.tables import rows_fingerprint
 from denselab.errors import DataError, UsageError
 from denselab.training import LoadedModel
 from denselab.training.saving import calibration_slice
 
-__all__ = ["Input", "class_names", "class_numbers", "given_rows", "why_not_calibrated"]
+__all__ = [
+    "Input",
+    "class_names",
+    "class_numbers",
+    "given_rows",
+    "model_reading",
+    "seen",
+    "table_rows",
+    "why_not_calibrated",
+]
 
 
 @dataclass(frozen=True)
@@ -26,9 +39,10 @@ class Input:
     Attributes:
         name: What they are called.
         x: Inputs, shape (row, ...).
-        y: Labels as they come, shape (row,), or None.
+        y: Labels or targets as they come, shape (row,), or None.
         dataset: The data set they are of; None for a file.
         image_shape: Height, width and channels where a row is an image.
+        table: The table they are of, if the model was trained on one.
     """
 
     name: str
@@ -36,6 +50,7 @@ class Input:
     y: np.ndarray | None
     dataset: Dataset | None
     image_shape: tuple[int, int, int] | None
+    table: Table | None = None
 
 
 def given_rows(
@@ -43,6 +58,7 @@ def given_rows(
     where: DataOptions,
     rows: Literal["test", "train", "all"] | None,
     loaded: LoadedModel,
+    how: ReadingOptions | None = None,
 ) -> Input:
     """Loads what is to be predicted.
 
@@ -50,7 +66,8 @@ def given_rows(
         data: Name of a data set, or of a file.
         where: Where data sets come from.
         rows: Which rows of a data set; None for those that test.
-        loaded: The model, which says which rows it set apart to calibrate on.
+        loaded: The model, which says which rows it set apart to calibrate on, and how it reads tables.
+        how: How a table is read, where that differs from the one the model was trained on.
 
     Returns:
         The rows.
@@ -60,9 +77,13 @@ def given_rows(
         DenselabError: If the data cannot be had or used.
     """
     about = loaded.description
-    if is_file_name(data):
-        if rows not in (None, "all"):
-            raise UsageError(f"--rows {rows}: {data} is a file, which is predicted whole")
+    file = loaded.preprocessing is not None or is_file_name(data)
+    if file and rows not in (None, "all"):
+        raise UsageError(f"--rows {rows}: {data} is a file, which is predicted whole")
+    if loaded.preprocessing is not None:
+        return table_rows(data, loaded, how or ReadingOptions())
+    _check_no_table(data, how)
+    if file:
         found = read_rows(Path(data))
         shape = about.image_shape if about is not None else None
         return Input(data, found.x, found.y, None, _image_shape(found.x, shape))
@@ -77,6 +98,62 @@ def given_rows(
     arrays = [part for part in parts[rows or "test"] if part[0] is not None]
     x, y = (np.concatenate([part[place] for part in arrays]) for place in (0, 1))
     return Input(dataset.name, x, y, dataset, dataset.image_shape)
+
+
+def table_rows(data: str, loaded: LoadedModel, how: ReadingOptions) -> Input:
+    """Reads a table for a model that was trained on one.
+
+    Args:
+        data: The file.
+        loaded: The model with its preprocessing.
+        how: How the file is read, where that differs from the one the model was trained on.
+
+    Returns:
+        The rows; `y` is None where the target is no column, or not one that can be used, of which a line is said.
+
+    Raises:
+        UsageError: If it is the name of a data set.
+        DenselabError: If the file cannot be read, or lacks columns.
+    """
+    preprocessing = loaded.preprocessing
+    assert preprocessing is not None
+    if not is_table(data):
+        raise UsageError(
+            f"{data}: the model was trained on columns of a table; give a CSV, Parquet, npz or npy file"
+        )
+    table = read_table(data, reading=model_reading(loaded, how))
+    x = preprocessing.transform(table)
+    y = None
+    if preprocessing.target.name in table.frame.columns:
+        try:
+            y = preprocessing.transform_target(table)
+        except DataError as error:
+            typer.echo(f"denselab: predicted without looking at labels: {error}", err=True)
+    return Input(data, x, y, None, None, table)
+
+
+def model_reading(loaded: LoadedModel, how: ReadingOptions) -> Reading:
+    """Says how a table is read for a model: as was asked for, else as the one was that it was trained on."""
+    about = loaded.description
+    csv, missing = csv_format(how, None if about is None else about.table)
+    return Reading(csv=csv, missing=missing)
+
+
+def seen(loaded: LoadedModel, given: Input) -> bool:
+    """Tells whether rows are all those of the table that a model was trained on."""
+    about = None if loaded.description is None else loaded.description.table
+    if about is None or given.table is None or given.y is None or loaded.preprocessing is None:
+        return False
+    return rows_fingerprint(given.table, loaded.preprocessing) == about.fingerprint
+
+
+def _check_no_table(data: str, how: ReadingOptions | None) -> None:
+    if is_table(data) and not is_file_name(data):
+        raise UsageError(
+            f"{data}: the model was not trained on a table; give a data set, or a .npz or .npy of its inputs"
+        )
+    if how not in (None, ReadingOptions()):
+        raise UsageError("--delimiter and what else is said of tables needs a model of a table")
 
 
 def _image_shape(x: np.ndarray, known: tuple[int, int, int] | None) -> tuple[int, int, int] | None:
@@ -131,7 +208,7 @@ def class_numbers(given: Input, names: tuple[str, ...]) -> np.ndarray:
         DataError: If a label is no class.
     """
     assert given.y is not None
-    if given.dataset is not None:
+    if given.dataset is not None or given.table is not None:
         return given.y
     by_name = {name: number for number, name in enumerate(names)}
     values, places = np.unique(given.y, return_inverse=True)
@@ -148,12 +225,13 @@ def class_numbers(given: Input, names: tuple[str, ...]) -> np.ndarray:
     return np.array([by_name[str(value)] for value in values.tolist()])[places]
 
 
-def why_not_calibrated(loaded: LoadedModel, given: Input) -> str:
-    """Says why rows get no prediction sets.
+def why_not_calibrated(loaded: LoadedModel, given: Input, draws: int | None) -> str:
+    """Says why rows get no prediction sets or intervals.
 
     Args:
         loaded: The model.
         given: The rows.
+        draws: Of how many draws they are predicted.
 
     Returns:
         The reason; nothing where they get them.
@@ -163,6 +241,12 @@ def why_not_calibrated(loaded: LoadedModel, given: Input) -> str:
         return "the file does not say what the model was trained on; denselab train notes it"
     if about.calibration is None:
         return "the model kept no calibration slice; denselab train --calibration 0.1 does"
+    if about.conformal is not None:
+        if draws == about.conformal.draws:
+            return ""
+        return (
+            f"they are fitted on predictions of --draws {about.conformal.draws}; leave --draws out"
+        )
     if not about.calibration.held_out:
         return "the model trained on its calibration slice"
     if dataset is None or dataset.name != about.dataset:

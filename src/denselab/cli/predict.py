@@ -4,15 +4,19 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
 from denselab.cli.options import DataOptions, JsonOption, command_app, grouped
+from denselab.cli.tables import ReadingOptions
 from denselab.errors import DenselabError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     import numpy as np
+    import polars
 
     from denselab.cli.inputs import Input
     from denselab.cli.predictions import Predictions
@@ -26,6 +30,10 @@ app = command_app()
 
 _PICTURES = (".png", ".svg", ".html")
 _PICTURE_DRAWS, _MOST_NUMBERS = 100, 2**27
+_SEEN = (
+    "the model was trained on these very rows, so what is said of them flatters it; denselab evaluate "
+    "measures it on those it has not seen"
+)
 
 
 @dataclass(frozen=True)
@@ -74,27 +82,43 @@ class OutputOptions:
 @app.command()
 @grouped
 def predict(
-    model: Annotated[Path, typer.Argument(help="A .keras file that gives class probabilities.")],
-    data: Annotated[str, typer.Argument(help="A data set, or a .npz (x, perhaps y) or .npy file.")],
+    model: Annotated[
+        Path, typer.Argument(help="A .keras file, or the folder that denselab train left.")
+    ],
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="A table, for a model of one; else a data set, or a .npz (x, perhaps y) or .npy file."
+        ),
+    ],
     *,
     how: DrawOptions,
     where: DataOptions,
     asked: OutputOptions,
+    reading: ReadingOptions,
 ) -> None:
     """Predict rows, with the uncertainty of every prediction.
 
     Columns: row, label, predicted, probability, probability_CLASS, predictive_entropy (all
     uncertainty, in nats) = expected_entropy (the data's own) + mutual_information (what the network
     does not know), variation_ratio, standard_error, draws_used; and prediction_set and
-    calibrated_probability where the model kept a calibration slice.
+    calibrated_probability where the model kept a calibration slice. Of a quantity: row, target,
+    predicted, standard_deviation (of networks or draws), lower and upper.
     """
     _check_options(how, asked)
-    from denselab.cli.inputs import given_rows
+    from denselab.cli.inputs import given_rows, seen
+    from denselab.cli.model_folder import model_file
     from denselab.training import load_model
 
+    model = model_file(model)
     loaded = load_model(model)
-    given = given_rows(data, where, asked.rows, loaded)
+    given = given_rows(data, where, asked.rows, loaded, reading)
     plan = _plan(how, loaded)
+    if seen(loaded, given):
+        typer.echo(f"denselab: {_SEEN}", err=True)
+    if loaded.description is not None and loaded.description.task == "regression":
+        predict_quantity(model, loaded, given, plan, (how.coverage, asked))
+        return
     predictions, missing = _predictions(model, loaded, given, plan, how.coverage)
     if missing:
         typer.echo(f"denselab: no prediction sets: {missing}", err=True)
@@ -133,6 +157,9 @@ def _plan(how: DrawOptions, loaded: "LoadedModel") -> "DrawPlan":
     from denselab.training.predicting import DrawPlan
 
     about = loaded.description
+    averaged = about is not None and (about.members > 1 or about.table is not None)
+    if about is not None and averaged and how.draws is None and how.until is None:
+        return DrawPlan(about.draws, how.masks, None, how.seed)
     if about is not None and about.draws == 1 and how.draws is None:
         typer.echo(
             f"denselab: {about.recipe} predicts without draws (--draws 1); drawing all the same",
@@ -155,9 +182,10 @@ def _predictions(
         raise type(error)(f"{path}: {error}") from error
     names = class_names(path, loaded, given, found.probabilities.shape[1])
     labels = None if given.y is None else class_numbers(given, names)
-    missing = why_not_calibrated(loaded, given)
+    missing = why_not_calibrated(loaded, given, plan.draws)
     calibrated = None if missing else _calibrated(loaded, given, plan, (found, coverage))
-    return Predictions(names, found, labels, calibrated, coverage), missing
+    members = 1 if loaded.description is None else loaded.description.members
+    return Predictions(names, found, labels, calibrated, coverage, members), missing
 
 
 def _calibrated(
@@ -166,14 +194,17 @@ def _calibrated(
     plan: "DrawPlan",
     found: tuple["ClassificationDraws", float],
 ) -> "Calibrated":
-    from denselab.training.predicting import calibrate, predict_rows
+    from denselab.training.predicting import calibrate, calibrated_by, predict_rows
 
+    predicted, coverage = found
+    about = loaded.description
+    if about is not None and about.conformal is not None:
+        return calibrated_by(about.conformal, predicted, coverage)
     dataset = given.dataset
     assert dataset is not None
     assert dataset.calibration_x is not None
     assert dataset.calibration_y is not None
     held_out = predict_rows(loaded.model, dataset.calibration_x, plan)
-    predicted, coverage = found
     return calibrate(predicted, held_out, dataset.calibration_y, coverage)
 
 
@@ -232,11 +263,46 @@ def _answer(
     model: Path, given: "Input", predictions: "Predictions", asked: OutputOptions, missing: str
 ) -> None:
     from denselab.cli.answers import print_first_rows, sentences, summary
-    from denselab.cli.predictions import explained, frame, write_frame
-    from denselab.cli.table import print_text
+    from denselab.cli.predictions import explained, frame
 
     words = [] if asked.explain is None else list(explained(predictions, asked.explain))
-    table, about = frame(predictions), summary(model, given, predictions)
+    shown = Shown(
+        frame(predictions), summary(model, given, predictions), words, print_first_rows, sentences
+    )
+    answer(shown, predictions, asked, missing)
+
+
+class Shown(NamedTuple):
+    """What predictions come to, of classes or of a quantity.
+
+    Attributes:
+        table: One line a row.
+        about: The summary.
+        words: One row in words; none where that was not asked for.
+        print_first_rows: Prints the first rows.
+        sentences: Says the summary in words.
+    """
+
+    table: "polars.DataFrame"
+    about: dict[str, Any]
+    words: list[str]
+    print_first_rows: "Callable[[Any], None]"
+    sentences: "Callable[..., Iterable[str]]"
+
+
+def answer(shown: Shown, predictions: Any, asked: OutputOptions, missing: str) -> None:
+    """Writes and prints predictions, as was asked for.
+
+    Args:
+        shown: What they come to.
+        predictions: The predictions.
+        asked: Where they go.
+        missing: Why there are no sets or intervals; nothing where there are.
+    """
+    from denselab.cli.predictions import write_frame
+    from denselab.cli.table import print_text
+
+    table, about, words = shown.table, shown.about, shown.words
     if asked.out is not None:
         write_frame(table, asked.out)
     if asked.as_json:
@@ -244,19 +310,70 @@ def _answer(
         about |= {"out": _named(asked.out), "picture": _named(asked.picture)}
         about |= {"explanation": words} if words else {}
         if asked.out is None:
-            shown = table if asked.explain is None else table[asked.explain]
-            about["predictions"] = shown.to_dicts()
+            listed = table if asked.explain is None else table[asked.explain]
+            about["predictions"] = listed.to_dicts()
         typer.echo(json.dumps(about))
         return
     first_rows = asked.out is None and not words
     if first_rows:
-        print_first_rows(predictions)
+        shown.print_first_rows(predictions)
         typer.echo()
-    for line in words or sentences(about, first_rows=first_rows):
+    for line in words or shown.sentences(about, first_rows=first_rows):
         print_text(line)
     for path in (asked.out, asked.picture):
         if path is not None:
             print_text(f"{path} is written")
+
+
+def predict_quantity(
+    path: Path,
+    loaded: "LoadedModel",
+    given: "Input",
+    plan: "DrawPlan",
+    wanted: tuple[float, OutputOptions],
+) -> None:
+    """Predicts a quantity and answers.
+
+    Args:
+        path: The file of the model.
+        loaded: The model.
+        given: The rows.
+        plan: How they are predicted.
+        wanted: The coverage of intervals, and where answers go.
+
+    Raises:
+        UsageError: If a picture is wanted.
+    """
+    from denselab.cli.inputs import why_not_calibrated
+    from denselab.cli.values import (
+        ValuePredictions,
+        print_first_values,
+        value_frame,
+        value_sentences,
+        value_summary,
+        value_words,
+    )
+    from denselab.training.predicting import half_width, predict_values
+
+    coverage, asked = wanted
+    if asked.picture is not None:
+        raise UsageError("--picture: shows classes, and the model gives a quantity; leave it out")
+    try:
+        found = predict_values(loaded.model, given.x, plan)
+    except DenselabError as error:
+        raise type(error)(f"{path}: {error}") from error
+    missing = why_not_calibrated(loaded, given, plan.draws)
+    kept = None if loaded.description is None else loaded.description.conformal
+    half = None if missing or kept is None else half_width(kept, coverage)
+    rows = 0 if kept is None else len(kept.scores)
+    predictions = ValuePredictions(found, given.y, half, coverage, rows)
+    if half is None:
+        missing = missing or "the model kept no scores of its calibration slice; train it again"
+        typer.echo(f"denselab: no intervals: {missing}", err=True)
+    words = [] if asked.explain is None else list(value_words(predictions, asked.explain))
+    about = value_summary(path, given.name, predictions)
+    shown = Shown(value_frame(predictions), about, words, print_first_values, value_sentences)
+    answer(shown, predictions, asked, missing)
 
 
 def _named(path: Path | None) -> str | None:

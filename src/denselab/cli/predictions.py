@@ -36,6 +36,7 @@ class Predictions:
         labels: Classes that the rows have, shape (row,), or None where that is not known.
         calibrated: Prediction sets and tempered probabilities, or None where there are none.
         coverage: Probability with which a set holds the true class.
+        members: Number of networks that the model averages.
     """
 
     class_names: tuple[str, ...]
@@ -43,6 +44,7 @@ class Predictions:
     labels: np.ndarray | None
     calibrated: "Calibrated | None"
     coverage: float
+    members: int = 1
 
     def set_of(self, row: int) -> list[str] | None:
         """Names the classes in the prediction set of a row, the most probable first."""
@@ -80,7 +82,8 @@ def frame(predictions: Predictions) -> "polars.DataFrame":
     columns["draws_used"] = found.draws_used.astype(np.int64)
     calibrated = predictions.calibrated
     if calibrated is not None:
-        columns["calibrated_probability"] = calibrated.probabilities[rows, chosen]
+        if calibrated.temperature is not None:
+            columns["calibrated_probability"] = calibrated.probabilities[rows, chosen]
         columns["prediction_set"] = [predictions.set_of(row) for row in range(len(rows))]
     kinds = {"prediction_set": polars.List(polars.String)} if calibrated is not None else {}
     return polars.DataFrame(columns, schema_overrides=kinds, nan_to_null=True)
@@ -206,7 +209,7 @@ def _as_text(table: "polars.DataFrame") -> "polars.DataFrame":
     changed = [
         polars.Series(name, cells(table[name].to_list()))
         for name in ("label", "predicted")
-        if name in table.columns
+        if name in table.columns and table[name].dtype == polars.String
     ]
     if "prediction_set" in table.columns:
         sets = [_BETWEEN.join(inside) for inside in table["prediction_set"].to_list()]

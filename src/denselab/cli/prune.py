@@ -153,6 +153,11 @@ def _data(chosen: "ChosenModel", asked: PruneOptions, where: DataOptions) -> "Da
     from denselab.cli.selection import selected_data
 
     name, about = asked.data or chosen.data, chosen.loaded.description
+    if chosen.loaded.preprocessing is not None:
+        raise UsageError(
+            f"{chosen.path}: is a model of a table, and prune knows data sets; make a smaller one with "
+            "denselab train --width or --set sparsity.l1=1e-5"
+        )
     if name is None:
         raise UsageError("--data is missing; name the data that the model was trained on")
     slice_ = None if about is None else about.calibration

@@ -7,16 +7,51 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
-    from denselab.data import Table
+    from denselab.data import CsvFormat, Table
+    from denselab.training.description import TableFacts
 
-__all__ = ["TableOptions", "show_table", "table_from"]
+__all__ = [
+    "ReadingOptions",
+    "TableOptions",
+    "csv_format",
+    "show_table",
+    "table_facts",
+    "table_from",
+]
 
 _SHOWN = 44
 
 
 @dataclass(frozen=True)
-class TableOptions:
-    """How a table of your own is read."""
+class ReadingOptions:
+    """How a file of a table is written."""
+
+    missing: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT", help="Another text that means a missing value; may be repeated."
+        ),
+    ] = None
+    delimiter: Annotated[
+        str | None, typer.Option(help="Between fields of a CSV file: , ; | or tab.")
+    ] = None
+    decimal: Annotated[
+        Literal[".", ","] | None, typer.Option(help="Decimal mark of a CSV file; by default a dot.")
+    ] = None
+    encoding: Annotated[
+        str | None, typer.Option(help="Encoding of a CSV file; by default utf-8.")
+    ] = None
+    header: Annotated[
+        bool | None,
+        typer.Option(
+            "--header/--no-header", help="Whether the first line of a CSV file names the columns."
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class TableOptions(ReadingOptions):
+    """How a table of your own is read, and what is predicted."""
 
     target: Annotated[
         str | None,
@@ -38,23 +73,6 @@ class TableOptions:
             help="Say that a column holds number, category or boolean; may be repeated.",
         ),
     ] = None
-    missing: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="TEXT", help="Another text that means a missing value; may be repeated."
-        ),
-    ] = None
-    delimiter: Annotated[
-        str | None, typer.Option(help="Between fields of a CSV file: , ; | or tab.")
-    ] = None
-    decimal: Annotated[str, typer.Option(help="Decimal mark of a CSV file: . or ,")] = "."
-    encoding: Annotated[str, typer.Option(help="Encoding of a CSV file.")] = "utf-8"
-    header: Annotated[
-        bool | None,
-        typer.Option(
-            "--header/--no-header", help="Whether the first line of a CSV file names the columns."
-        ),
-    ] = None
 
 
 def table_from(file: str, options: TableOptions) -> "Table":
@@ -70,19 +88,13 @@ def table_from(file: str, options: TableOptions) -> "Table":
     Raises:
         DenselabError: If it cannot be had or used.
     """
-    from denselab.data import CsvFormat, Reading, read_table, refuse_problems
-    from denselab.data.tables import MISSING
+    from denselab.data import Reading, read_table, refuse_problems
     from denselab.errors import DataError
 
-    form = CsvFormat(
-        delimiter="\t" if options.delimiter == "tab" else options.delimiter,
-        encoding=options.encoding,
-        decimal=options.decimal,
-        header=options.header,
-    )
+    csv, missing = csv_format(options)
     reading = Reading(
-        csv=form,
-        missing=(*MISSING, *(options.missing or ())),
+        csv=csv,
+        missing=missing,
         kinds=dict(_kind(text) for text in options.kinds or ()),
         drop=tuple(options.drop or ()),
     )
@@ -92,6 +104,57 @@ def table_from(file: str, options: TableOptions) -> "Table":
     except DataError as error:
         raise DataError(f"{file}: {error}") from error
     return table
+
+
+def csv_format(
+    options: ReadingOptions, known: "TableFacts | None" = None
+) -> "tuple[CsvFormat, tuple[str, ...]]":
+    """Says how a file is read: as was asked for, else as the table was that a model was trained on.
+
+    Args:
+        options: What was asked for.
+        known: What the model says of that table.
+
+    Returns:
+        How a text file is written, and the texts that mean a missing value.
+
+    Raises:
+        UsageError: If an option makes no sense.
+    """
+    from denselab.data import CsvFormat
+    from denselab.data.tables import MISSING
+
+    given = "\t" if options.delimiter == "tab" else options.delimiter
+    form = CsvFormat(
+        delimiter=given if given or known is None else known.delimiter,
+        encoding=options.encoding or (known.encoding if known else "utf-8"),
+        decimal=options.decimal or (known.decimal if known else "."),
+        header=known.header if known and options.header is None else options.header,
+    )
+    return form, (*(known.missing if known else MISSING), *(options.missing or ()))
+
+
+def table_facts(options: ReadingOptions, fingerprint: str) -> "TableFacts":
+    """Notes how a table was read, for the model that is trained on it.
+
+    Args:
+        options: How it was read.
+        fingerprint: SHA-256 of its features and targets.
+
+    Returns:
+        The facts.
+    """
+    from denselab.training.description import TableFacts
+
+    form, missing = csv_format(options)
+    return TableFacts(
+        fingerprint=fingerprint,
+        missing=missing,
+        delimiter=form.delimiter,
+        decimal="," if form.decimal == "," else ".",
+        encoding=form.encoding,
+        header=form.header,
+    )
 
 
 def show_table(about: dict[str, Any]) -> None:

@@ -10,10 +10,13 @@ from typing import BinaryIO, NamedTuple
 
 from denselab.errors import DataError, UnsafeFileError
 
-__all__ = ["DESCRIPTION", "Members", "read_members"]
+__all__ = ["DESCRIPTION", "PREPROCESSING", "Members", "most_bytes", "read_members"]
 
 DESCRIPTION = "denselab.json"
 """The member in which a model of denselab describes itself; Keras does not look at it."""
+
+PREPROCESSING = "preprocessing.json"
+"""The member that says how features are made of the columns of a table."""
 
 _CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 _MOST_BYTES = {
@@ -21,6 +24,7 @@ _MOST_BYTES = {
     _METADATA: 2**16,
     _WEIGHTS: 2**30,
     DESCRIPTION: 2**22,
+    PREPROCESSING: 2**26,
 }
 """Member -> bytes it may have unpacked: 268 million float32 weights, 16 MiB of configuration."""
 
@@ -38,10 +42,28 @@ class Members(NamedTuple):
     Attributes:
         config: The configuration of the model, JSON.
         description: What denselab wrote about it, JSON, if it did.
+        preprocessing: How its features are made of a table, JSON, if it was trained on one.
     """
 
     config: bytes
     description: bytes | None
+    preprocessing: bytes | None
+
+
+def most_bytes(member: str) -> int:
+    """Says how large a member may be, unpacked.
+
+    Args:
+        member: Its name.
+
+    Returns:
+        Bytes.
+
+    Example:
+        >>> most_bytes(DESCRIPTION)
+        4194304
+    """
+    return _MOST_BYTES[member]
 
 
 def read_members(path: Path, weights: Path) -> Members:
@@ -120,8 +142,10 @@ def _unpack(archive: zipfile.ZipFile, weights: Path) -> Members:
         raise DataError(f"is no model of Keras: {missing[0]} is missing; save the model again")
     with archive.open(_WEIGHTS) as packed, weights.open("wb") as unpacked:
         shutil.copyfileobj(packed, unpacked)
-    description = archive.read(DESCRIPTION) if DESCRIPTION in names else None
-    return Members(archive.read(_CONFIG), description)
+    description, preprocessing = (
+        archive.read(name) if name in names else None for name in (DESCRIPTION, PREPROCESSING)
+    )
+    return Members(archive.read(_CONFIG), description, preprocessing)
 
 
 def _check_member(member: zipfile.ZipInfo) -> None:

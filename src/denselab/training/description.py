@@ -14,8 +14,10 @@ from denselab.errors import DataError
 __all__ = [
     "LONGEST_NAME",
     "CalibrationSlice",
+    "ConformalScores",
     "ModelDescription",
     "PruningFacts",
+    "TableFacts",
     "ValidationRows",
     "read_description",
 ]
@@ -26,6 +28,7 @@ Name = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(clean_name)
 Names = Annotated[tuple[Name, ...], Field(max_length=_MOST_NAMES)]
 Size = Annotated[int, Field(ge=1, le=100_000)]
 Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Score = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class CalibrationSlice(BaseModel):
@@ -78,6 +81,45 @@ class PruningFacts(BaseModel):
     seed: int = Field(ge=0, lt=2**32)
 
 
+class ConformalScores(BaseModel):
+    """How far the model was off on calibration rows, so that new rows get sets and intervals without them.
+
+    Attributes:
+        scores: One a calibration row, rising: 1 less the probability of the true class, or how far a predicted
+            value is from the true one.
+        temperature: What divides the logarithms of probabilities so that they fit those rows; None for values.
+        draws: Number of draws that the predictions were the mean of; others are predicted in the same way.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    scores: Annotated[tuple[Score, ...], Field(min_length=1, max_length=100_000)]
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    draws: int = Field(ge=1, le=1_000_000)
+
+
+class TableFacts(BaseModel):
+    """How the table was read that a model was trained on; new ones are read in the same way.
+
+    Attributes:
+        fingerprint: SHA-256 of the features and targets of all its rows.
+        missing: Texts that meant a missing value.
+        delimiter: What stood between fields of a CSV file, where that was said.
+        decimal: Its decimal mark.
+        encoding: Its encoding.
+        header: Whether its first line named the columns, where that was said.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    fingerprint: Fingerprint
+    missing: Names
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    decimal: Literal[".", ","] = "."
+    encoding: Annotated[str, Field(max_length=40)] = "utf-8"
+    header: bool | None = None
+
+
 class ModelDescription(BaseModel):
     """What a model is, beyond its layers.
 
@@ -94,6 +136,10 @@ class ModelDescription(BaseModel):
         calibration: The calibration slice, if there is one.
         validation: How validation rows were chosen; None in files of an older denselab.
         pruning: How it was pruned; None if it was not. A denselab that does not know it leaves it unread.
+        task: What it predicts.
+        members: Number of networks that it averages.
+        conformal: What sets and intervals of new rows rest on, if it is there.
+        table: How the table was read, if it was trained on one; its preprocessing is a member of the file.
 
     Example:
         >>> about = ModelDescription(
@@ -118,6 +164,10 @@ class ModelDescription(BaseModel):
     calibration: CalibrationSlice | None = None
     validation: ValidationRows | None = None
     pruning: PruningFacts | None = None
+    task: Literal["classification", "regression"] = "classification"
+    members: int = Field(default=1, ge=1, le=10_000)
+    conformal: ConformalScores | None = None
+    table: TableFacts | None = None
 
 
 def read_description(text: bytes | None) -> ModelDescription | None:

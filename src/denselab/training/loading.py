@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import keras
 
+from denselab.data import Preprocessing
 from denselab.errors import DataError, DenselabError, UnsafeFileError
 from denselab.training.archive import read_members
 from denselab.training.description import ModelDescription, read_description
@@ -39,10 +40,12 @@ class LoadedModel(NamedTuple):
     Attributes:
         model: The network, not compiled.
         description: What denselab wrote about it; None for files of other programs.
+        preprocessing: What makes its features of the columns of a table; None for models that take arrays.
     """
 
     model: keras.Model
     description: ModelDescription | None
+    preprocessing: Preprocessing | None = None
 
 
 def load_model(path: Path) -> LoadedModel:
@@ -73,11 +76,24 @@ def load_model(path: Path) -> LoadedModel:
         members = read_members(path, unpacked)
         config = screened_config(members.config)
         description = read_description(members.description)
+        text = members.preprocessing
+        preprocessing = None if text is None else Preprocessing.from_json(text)
         arrays = read_weights(unpacked)
         clean = Path(folder, "clean.weights.h5")
         numbers = write_weights(arrays, clean)
         _check_size(config, numbers)
-        return LoadedModel(_built(config, clean), description)
+        model = _built(config, clean)
+    if preprocessing is not None:
+        _check_features(model, preprocessing)
+    return LoadedModel(model, description, preprocessing)
+
+
+def _check_features(model: keras.Model, preprocessing: Preprocessing) -> None:
+    takes, made = getattr(model, "input_shape", None), len(preprocessing.feature_names)
+    if takes != (None, made):
+        raise DataError(
+            f"takes rows of shape {takes}, and its preprocessing makes {made:,} features; save it again"
+        )
 
 
 @contextmanager

@@ -12,9 +12,10 @@ import keras
 import numpy as np
 
 from denselab.data import Dataset
+from denselab.data import Preprocessing as TablePreprocessing
 from denselab.errors import DataError, ExhaustedError, UsageError
 from denselab.recipes import Recipe
-from denselab.training.archive import DESCRIPTION
+from denselab.training.archive import DESCRIPTION, PREPROCESSING, most_bytes
 from denselab.training.description import (
     LONGEST_NAME,
     CalibrationSlice,
@@ -98,6 +99,7 @@ def describe_model(recipe: Recipe, dataset: Dataset, seed: int) -> ModelDescript
         feature_names=features and tuple(name[:LONGEST_NAME] for name in features),
         image_shape=dataset.image_shape,
         draws=recipe.prediction.draws,
+        task=dataset.task,
         calibration=calibration_slice(dataset),
         validation=ValidationRows(
             fraction=training.validation_fraction, stratified=training.stratified
@@ -208,7 +210,10 @@ def _normalization(mean: np.ndarray, scale: np.ndarray) -> keras.layers.Normaliz
 
 
 def write_model(
-    model: keras.Model, path: Path, description: ModelDescription | None = None
+    model: keras.Model,
+    path: Path,
+    description: ModelDescription | None = None,
+    preprocessing: TablePreprocessing | None = None,
 ) -> None:
     """Writes a model, and what it says of itself, as one `.keras` file.
 
@@ -216,20 +221,22 @@ def write_model(
         model: Any Keras model.
         path: File to write, ending in `.keras`; whole or not at all.
         description: What the file says of itself.
+        preprocessing: What makes its features of the columns of a table.
 
     Raises:
         ExhaustedError: If the disk is full.
-        UsageError: If the folder cannot be written to.
+        UsageError: If the folder cannot be written to, or a table has so many levels that they fill no file.
     """
+    beside = _beside(description, preprocessing)
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(suffix=".keras", prefix=".", dir=path.parent)
         os.close(handle)
         model.save(temporary)
-        if description is not None:
-            with zipfile.ZipFile(temporary, "a") as archive:
-                archive.writestr(DESCRIPTION, description.model_dump_json(indent=1))
+        with zipfile.ZipFile(temporary, "a") as archive:
+            for name, text in beside.items():
+                archive.writestr(name, text)
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
@@ -245,3 +252,21 @@ def write_model(
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
+
+
+def _beside(
+    description: ModelDescription | None, preprocessing: TablePreprocessing | None
+) -> dict[str, bytes]:
+    """Gives the members that Keras does not look at, none larger than is read again."""
+    members: dict[str, bytes] = {}
+    if description is not None:
+        members[DESCRIPTION] = description.model_dump_json(indent=1).encode()
+    if preprocessing is not None:
+        members[PREPROCESSING] = preprocessing.to_json().encode()
+    for name, text in members.items():
+        if len(text) > most_bytes(name):
+            raise UsageError(
+                f"{name} takes {len(text):,} bytes, and {most_bytes(name):,} are read again; drop columns "
+                "of long texts"
+            )
+    return members

@@ -1,7 +1,12 @@
 """A user's own table: read, looked through, and made ready for a dense net."""
 
 from denselab.data.tables.delimited import CsvFormat
-from denselab.data.tables.prepared import PreparedTable, table_dataset
+from denselab.data.tables.prepared import (
+    PreparedTable,
+    held_out_rows,
+    rows_fingerprint,
+    table_dataset,
+)
 from denselab.data.tables.preprocessing import Preprocessing, PreprocessingOptions
 from denselab.data.tables.schema import Column, Schema, refuse_problems
 from denselab.data.tables.source import MISSING, is_table_file
@@ -18,8 +23,10 @@ __all__ = [
     "Schema",
     "Table",
     "describe_table",
+    "held_out_rows",
     "is_table_file",
     "read_table",
     "refuse_problems",
+    "rows_fingerprint",
     "table_dataset",
 ]

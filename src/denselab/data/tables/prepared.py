@@ -1,9 +1,11 @@
 """A data set from a table, for the rest of the house: test rows apart first, figures from the others."""
 
+import hashlib
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Int
 
 from denselab.data.dataset import Dataset
 from denselab.data.splits import hold_out_calibration, hold_out_test
@@ -12,7 +14,7 @@ from denselab.data.tables.table import Table
 from denselab.data.tables.targets import ClassTarget, QuantityTarget
 from denselab.errors import DataError
 
-__all__ = ["PreparedTable", "table_dataset"]
+__all__ = ["PreparedTable", "held_out_rows", "rows_fingerprint", "table_dataset"]
 
 
 class PreparedTable(NamedTuple):
@@ -83,6 +85,44 @@ def table_dataset(
         calibration_x=None if parts.calibration_x is None else x[parts.calibration_x[:, 0]],
     )
     return PreparedTable(dataset, fitted)
+
+
+def held_out_rows(table: Table, *, test: float = 0.2, seed: int = 0) -> Int[np.ndarray, " test"]:
+    """Tells which rows `table_dataset` sets apart to test.
+
+    Args:
+        table: A table that was read with a target.
+        test: Their share.
+        seed: Which rows.
+
+    Returns:
+        Row numbers.
+
+    Raises:
+        DataError: If a part would be empty.
+    """
+    parts = hold_out_test(_row_numbers(table), fraction=test, seed=seed)
+    assert parts.test_x is not None
+    return parts.test_x[:, 0]
+
+
+def rows_fingerprint(table: Table, preprocessing: Preprocessing) -> str:
+    """Gives a table a fingerprint, as far as a model looks at it.
+
+    Args:
+        table: A table with the columns and the target that were fitted.
+        preprocessing: What makes its features.
+
+    Returns:
+        SHA-256 of features and targets in the order of the rows, 64 hexadecimal digits.
+
+    Raises:
+        DataError: If a column is missing or does not fit.
+    """
+    digest = hashlib.sha256(f"1 {len(table)}".encode())
+    for array in (preprocessing.transform(table), preprocessing.transform_target(table)):
+        digest.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data)
+    return digest.hexdigest()
 
 
 def _row_numbers(table: Table) -> Dataset:
