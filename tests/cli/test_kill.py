@@ -109,6 +109,8 @@ def kills():
 
 def signal_at_the_first_segment(sent):
     """Sends signals while the main thread waits for members in the middle of their training."""
+    # A shell starts what runs in its background with SIGINT ignored, and Python leaves it so.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     from denselab.engine.recorder import Recorder
 
     original = Recorder.after
