@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.validation import _check_y, check_consistent_length, column_or_1d
 
 from denselab.engine import Member
 from denselab.errors import DataError, UsageError
@@ -143,7 +143,7 @@ class DenseClassifier(ClassifierMixin, DenseEstimator):
             raise DataError(
                 "requires y to be passed, but the target y is None; give one class a row"
             )
-        y = column_or_1d(y, warn=True)
+        y = _check_y(column_or_1d(y, warn=True))
         check_consistent_length(np.empty(table_rows), y)
         check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)

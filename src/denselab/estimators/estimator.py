@@ -80,7 +80,8 @@ class DenseEstimator(BaseEstimator):
         limit = self.time_limit
         if limit is not None and not limit > 0:
             raise UsageError(f"time_limit is {limit!r}; give seconds above 0, or None for no limit")
-        prepared, fold = self._plan(X, y)
+        prepared = self._plan(X, y)
+        fold = self._fold(prepared)
         (members,) = train_blocks(fold.network, [fold.block], seconds=limit)
         return self._finish(prepared, fold, members)
 
@@ -92,7 +93,7 @@ class DenseEstimator(BaseEstimator):
         """Gives one factor a class, or None."""
         return None
 
-    def _plan(self, X: Any, y: Any) -> tuple[Prepared, Fold]:
+    def _plan(self, X: Any, y: Any) -> Prepared:
         """Makes ready what `fit` is given; looks at the rows of fit alone."""
         start = self._start()
         table = features_of(self, X, reset=not start)
@@ -103,12 +104,12 @@ class DenseEstimator(BaseEstimator):
                 "validate on"
             )
         fitted = self.preprocessing_ if start else None
-        prepared = prepare(table, y, self.get_params(), fitted=fitted)
-        return prepared, self._fold(prepared, start, y)
+        return prepare(table, y, self.get_params(), fitted=fitted)
 
-    def _fold(self, prepared: Prepared, start: Sequence[Member] | None, y: np.ndarray) -> Fold:
-        factors = self._class_factors(y)
-        return fold_of(prepared, self.get_params(), class_weight=factors, start=start)
+    def _fold(self, prepared: Prepared) -> Fold:
+        """Says what is trained on the rows."""
+        factors = self._class_factors(prepared.y)
+        return fold_of(prepared, self.get_params(), class_weight=factors, start=self._start())
 
     def _start(self) -> Sequence[Member] | None:
         members = getattr(self, "members_", None)
