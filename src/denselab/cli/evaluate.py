@@ -83,7 +83,8 @@ def _rows(
     target = loaded.preprocessing.target.name
     given = given_rows(data, where, None, loaded, reading)
     if given.y is None:
-        raise DataError(f"{data}: has no column {target!r} to measure against; add it")
+        reason = given.unlabelled or f"has no column {target!r} to measure against; add it"
+        raise DataError(f"{data}: {reason}")
     if not seen(loaded, given):
         return given, "rows"
     rows = _unseen(data, loaded, reading)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import typer
 
 from denselab.cli.options import DataOptions
 from denselab.cli.rows import is_file_name, read_rows
@@ -43,6 +42,7 @@ class Input:
         dataset: The data set they are of; None for a file.
         image_shape: Height, width and channels where a row is an image.
         table: The table they are of, if the model was trained on one.
+        unlabelled: Why the labels of a table are left out; empty where there are none, or they are used.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Input:
     dataset: Dataset | None
     image_shape: tuple[int, int, int] | None
     table: Table | None = None
+    unlabelled: str = ""
 
 
 def given_rows(
@@ -109,7 +110,7 @@ def table_rows(data: str, loaded: LoadedModel, how: ReadingOptions) -> Input:
         how: How the file is read, where that differs from the one the model was trained on.
 
     Returns:
-        The rows; `y` is None where the target is no column, or not one that can be used, of which a line is said.
+        The rows; `y` is None where the target is no column, or not one that can be used.
 
     Raises:
         UsageError: If it is the name of a data set.
@@ -123,13 +124,13 @@ def table_rows(data: str, loaded: LoadedModel, how: ReadingOptions) -> Input:
         )
     table = read_table(data, reading=model_reading(loaded, how))
     x = preprocessing.transform(table)
-    y = None
+    y, unlabelled = None, ""
     if preprocessing.target.name in table.frame.columns:
         try:
             y = preprocessing.transform_target(table)
         except DataError as error:
-            typer.echo(f"denselab: predicted without looking at labels: {error}", err=True)
-    return Input(data, x, y, None, None, table)
+            unlabelled = str(error)
+    return Input(data, x, y, None, None, table, unlabelled)
 
 
 def model_reading(loaded: LoadedModel, how: ReadingOptions) -> Reading:

@@ -114,6 +114,8 @@ def predict(
     loaded = load_model(model)
     given = given_rows(data, where, asked.rows, loaded, reading)
     plan = _plan(how, loaded)
+    if given.unlabelled:
+        typer.echo(f"denselab: predicted without looking at labels: {given.unlabelled}", err=True)
     if seen(loaded, given):
         typer.echo(f"denselab: {_SEEN}", err=True)
     if loaded.description is not None and loaded.description.task == "regression":
