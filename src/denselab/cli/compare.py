@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from denselab.cli.options import DataOptions, JsonOption, RecipeOptions, command_app, grouped
+from denselab.cli.tables import TableOptions
 from denselab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -65,8 +66,11 @@ class CompareOptions:
         ),
     ] = None
     primary: Annotated[
-        Literal["accuracy", "loss"], typer.Option(help="What the verdicts are about.")
-    ] = "accuracy"
+        Literal["accuracy", "loss"] | None,
+        typer.Option(
+            help="What the verdicts are about; by default accuracy, of a quantity the loss, its squared error."
+        ),
+    ] = None
     baseline: Annotated[
         str | None,
         typer.Option(
@@ -82,7 +86,8 @@ class CompareOptions:
     region: Annotated[
         float | None,
         typer.Option(
-            help="Differences up to this size do not matter; by default 0.5 points or 0.01 nats."
+            help="Differences up to this size do not matter; by default 0.5 points or 0.01 nats, of a quantity "
+            "1 % of its variance."
         ),
     ] = None
     budget: Annotated[
@@ -116,11 +121,15 @@ class CompareOptions:
 @app.command()
 @grouped
 def compare(
-    data: Annotated[str, typer.Argument(help="A name of `denselab data list`.")] = "digits",
+    data: Annotated[
+        str,
+        typer.Argument(help="A name of `denselab data list`, or a CSV, Parquet, npz or npy file."),
+    ] = "digits",
     *,
     asked: CompareOptions,
     changes: RecipeOptions,
     where: DataOptions,
+    how: TableOptions,
 ) -> None:
     """Train recipes over several seeds and show them side by side.
 
@@ -128,28 +137,23 @@ def compare(
     command again, and it goes on from there.
     """
     from denselab.cli.budget import budget_seconds, job_for
-    from denselab.cli.plan import data_shape
     from denselab.cli.planning import default_seeds
-    from denselab.cli.selection import (
-        calibration_share,
-        check_writable,
-        selected_data,
-        selected_seeds,
-    )
+    from denselab.cli.selection import check_writable, selected_seeds
+    from denselab.cli.training_data import compared_data
     from denselab.study.plan import plan_study
 
     preset, recipes, question = _recipes(data, asked, changes)
     count = default_seeds(recipes, question) if asked.seeds is None else asked.seeds
-    seeds = selected_seeds(asked.seed, count)
-    kept, tuning = calibration_share(preset, changes), _tuning(preset, asked.tune)
-    shape = data_shape(data, where, calibration=kept) if asked.dry_run else None
+    seeds, tuning = selected_seeds(asked.seed, count), _tuning(preset, asked.tune)
+    shape = _shape(data, where, how, changes) if asked.dry_run else None
     if shape is not None and asked.budget is None:
         _show_plan(data, shape, (recipes, seeds, tuning), as_json=asked.as_json)
         return
     seconds = None if asked.budget is None else budget_seconds(asked.budget)
     if shape is None:
         check_writable(asked.out or Path("studies"))
-    dataset = selected_data(data, where, calibration=kept)
+    dataset = compared_data(data, where, how, changes=changes)
+    question = _about(dataset, asked, question)
     wanted = plan_study(recipes, dataset, seeds=seeds, preset=preset, tuning=tuning)
     job = job_for(wanted, dataset, question, folder=asked.out, seconds=seconds)
     if shape is not None:
@@ -163,6 +167,29 @@ def compare(
     _show(summary, job, as_json=asked.as_json)
     if summary.failed:
         raise typer.Exit(_TRIALS_FAILED)
+
+
+def _shape(data: str, where: DataOptions, how: TableOptions, changes: RecipeOptions) -> "Shape":
+    from denselab.cli.plan import data_shape, shape_of
+    from denselab.cli.selection import calibration_share, preset_for
+    from denselab.cli.training_data import check_no_table_options, compared_data, is_table
+
+    if is_table(data):
+        return shape_of(compared_data(data, where, how, changes=changes))
+    check_no_table_options(data, how)
+    return data_shape(
+        data, where, calibration=calibration_share(preset_for(data, changes), changes)
+    )
+
+
+def _about(dataset: "Dataset", asked: CompareOptions, question: "Asked | None") -> "Asked | None":
+    """Asks about the squared error of a quantity, where a hundredth of its variance does not matter."""
+    from denselab.study.judgement import Asked
+
+    if dataset.task == "classification" or asked.primary == "accuracy":
+        return question
+    region = float(f"{0.01 * float(dataset.y.var()):.3g}") if asked.region is None else asked.region
+    return replace(question or Asked(), metric="loss", region=region)
 
 
 def _time(job: "Job", dataset: "Dataset", *, command: str) -> None:
@@ -224,7 +251,10 @@ def _question(asked: CompareOptions, varied: "Variation | None") -> "Asked | Non
         raise UsageError("--baseline and --contrasts both say what is held against what; give one")
     pairs = contrast_pairs(asked.contrasts)
     question = Asked(
-        asked.primary, asked.baseline, None if pairs is None else tuple(pairs), asked.region
+        asked.primary or "accuracy",
+        asked.baseline,
+        None if pairs is None else tuple(pairs),
+        asked.region,
     )
     if varied is not None and pairs is None:
         crossed = tuple(Interaction(*one) for one in varied.crossings)

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from denselab.cli.options import DataOptions, JsonOption, RecipeOptions, command_app, grouped
+from denselab.cli.tables import TableOptions
 from denselab.errors import UsageError
 
 if TYPE_CHECKING:
     import altair
 
+    from denselab.data import Dataset
     from denselab.training.rates import RateSweep
 
 __all__ = ["FindOptions", "SweepOptions", "app", "find_lr"]
@@ -70,25 +72,24 @@ class SweepOptions:
 @app.command()
 @grouped
 def find_lr(
-    data: Annotated[str, typer.Argument(help="A name of `denselab data list`.")],
+    data: Annotated[
+        str,
+        typer.Argument(help="A name of `denselab data list`, or a CSV, Parquet, npz or npy file."),
+    ],
     *,
     asked: FindOptions,
     span: SweepOptions,
     changes: RecipeOptions,
     where: DataOptions,
+    how: TableOptions,
 ) -> None:
     """Find a learning rate for a recipe, before it is trained.
 
     The network trains shortly at many rates, and the rates are read off the curve of its training
     loss. With a schedule the rate is its highest one. No test row is looked at, nothing is kept.
     """
-    from denselab.cli.selection import (
-        calibration_share,
-        preset_for,
-        selected_data,
-        selected_recipe,
-        selected_seeds,
-    )
+    from denselab.cli.selection import preset_for, selected_recipe, selected_seeds
+    from denselab.cli.training_data import compared_data
     from denselab.training.rates import SweepPlan, sweep_rates
 
     plan = SweepPlan(span.lowest, span.highest, span.steps, span.sweep)
@@ -102,7 +103,8 @@ def find_lr(
     (seed,) = selected_seeds(asked.seed, 1)
     if asked.out is not None:
         _check_picture(asked.out)
-    dataset = selected_data(data, where, calibration=calibration_share(preset, changes))
+    dataset = compared_data(data, where, how, changes=changes)
+    _check_classes(dataset)
     with _progress(recipe.name) as on_step:
         found = sweep_rates(recipe, dataset, seed=seed, plan=plan, on_step=on_step)
     suggested = found.suggestions()
@@ -119,6 +121,14 @@ def find_lr(
         typer.echo(json.dumps(answer))
     else:
         _show(answer, found, suggested)
+
+
+def _check_classes(dataset: "Dataset") -> None:
+    if dataset.task == "regression":
+        raise UsageError(
+            f"{dataset.name} holds a quantity, and find-lr reads rates for classes; denselab compare "
+            "--tune 8 tries rates for a quantity"
+        )
 
 
 def _answer(found: "RateSweep", suggested: dict[str, float]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from denselab.cli.options import DataOptions
 from denselab.cli.progress import duration
 from denselab.cli.selection import selected_data
 from denselab.cli.table import aligned
+from denselab.data import Dataset
 from denselab.recipes import (
     Recipe,
     layer_summary,
@@ -64,7 +65,18 @@ def data_shape(name: str, where: DataOptions, *, calibration: float = 0.0) -> Sh
         known = _KNOWN[name]
         kept = round(known.rows * calibration)
         return known._replace(rows=known.rows - kept, calibration_rows=kept)
-    data = selected_data(name, where, calibration=calibration)
+    return shape_of(selected_data(name, where, calibration=calibration))
+
+
+def shape_of(data: Dataset) -> Shape:
+    """Takes the shape of data whose parts were set apart.
+
+    Args:
+        data: The data.
+
+    Returns:
+        Its shape.
+    """
     return Shape(
         rows=data.n,
         calibration_rows=0 if data.calibration_y is None else len(data.calibration_y),

@@ -58,17 +58,29 @@ def show_results(summary: Summary) -> None:
     Args:
         summary: What came out.
     """
-    print_table(_HEADER, [_row(recipe) for recipe in summary.recipes], right=_RIGHT)
+    quantity = _is_quantity(summary)
+    header = (_HEADER[0], "test squared\nerror", *_HEADER[3:]) if quantity else _HEADER
+    rows = [_row(recipe, quantity=quantity) for recipe in summary.recipes]
+    print_table(header, rows, right=_RIGHT[: len(header)])
     typer.echo()
     for line in _legend(summary):
         print_text(line)
 
 
-def _row(recipe: RecipeSummary) -> list[str]:
+def _is_quantity(summary: Summary) -> bool:
+    """Tells whether there is a loss and no accuracy."""
+    scores = [(one.test_loss.mean, one.test_accuracy.mean) for one in summary.recipes]
+    known = [accuracy for loss, accuracy in scores if not math.isnan(loss)]
+    return bool(known) and all(map(math.isnan, known))
+
+
+def _row(recipe: RecipeSummary, *, quantity: bool) -> list[str]:
+    spread = recipe.test_loss
+    deviation = "" if math.isnan(spread.sd) else f" ± {spread.sd:.3g}"
+    scores = [_percent(recipe.test_accuracy), _percent(recipe.validation_accuracy)]
     return [
         recipe.name,
-        _percent(recipe.test_accuracy),
-        _percent(recipe.validation_accuracy),
+        *([_number(spread.mean, ".4g") + deviation] if quantity else scores),
         str(recipe.n),
         _number(recipe.epochs_to_best, ".1f"),
         _number(recipe.seconds_per_epoch, ".3f" if recipe.seconds_per_epoch < 1 else ".1f"),

@@ -1,6 +1,7 @@
 """From what was typed to recipes, seeds and data."""
 
 import errno
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,7 +9,14 @@ from pathlib import Path
 
 from denselab.cli.options import DataOptions, RecipeOptions
 from denselab.cli.progress import download_progress
-from denselab.data import Dataset, hold_out_calibration, hold_out_test, load
+from denselab.data import (
+    Dataset,
+    hold_out_calibration,
+    hold_out_test,
+    is_table_file,
+    load,
+    names,
+)
 from denselab.errors import UsageError
 from denselab.randomness import check_seed
 from denselab.recipes import (
@@ -36,6 +44,8 @@ __all__ = [
 ]
 
 _MOST_SEEDS = 10_000
+_LONGEST_NAME = 255
+"""Bytes of a name of a file or folder; what nearly every file system takes."""
 
 
 def loaded_data(name: str, where: DataOptions) -> Dataset:
@@ -51,6 +61,11 @@ def loaded_data(name: str, where: DataOptions) -> Dataset:
     Raises:
         DenselabError: If it cannot be had or used.
     """
+    if name not in names() and is_table_file(name) and not Path(name).is_dir():
+        raise UsageError(
+            f"{name} is a table, which train, predict, evaluate, compare, find-lr and data info read; this "
+            "command takes a name of denselab data list"
+        )
     with download_progress(name) as progress:
         return load(
             name,
@@ -262,6 +277,8 @@ def check_writable(folder: Path) -> None:
     Raises:
         UsageError: If it cannot.
     """
+    if any(len(os.fsencode(part)) > _LONGEST_NAME for part in folder.parts):
+        raise UsageError(f"--out {str(folder)[:40]}…: a name is too long; name a shorter folder")
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not nearest.is_dir():
         raise UsageError(f"--out {folder}: {nearest} is a file; name a folder")

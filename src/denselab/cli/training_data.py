@@ -1,6 +1,7 @@
 """What a command trains on: a data set by name, or a table of the user's own."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from denselab.cli.options import DataOptions, RecipeOptions
 from denselab.cli.selection import calibration_share, preset_for, selected_data
@@ -20,6 +21,7 @@ from denselab.training.description import TableFacts
 __all__ = [
     "TrainingData",
     "check_no_table_options",
+    "compared_data",
     "is_table",
     "table_calibration",
     "training_data",
@@ -48,8 +50,8 @@ class TrainingData:
 
 
 def is_table(data: str) -> bool:
-    """Tells whether what was typed is a table's file and no name of a data set."""
-    return data not in names() and is_table_file(data)
+    """Tells whether what was typed is a table's file, and no name of a data set or folder of images."""
+    return data not in names() and is_table_file(data) and not Path(data).is_dir()
 
 
 def training_data(
@@ -74,9 +76,7 @@ def training_data(
         check_no_table_options(data, how)
         kept = calibration_share(preset_for(data, changes), changes)
         return TrainingData(selected_data(data, where, calibration=kept))
-    if how.target is None:
-        raise UsageError(f"{data} is a table; say what to predict with --target NAME, -1: the last")
-    table = table_from(data, how)
+    table = _labelled(data, how)
     prepared = table_dataset(
         table,
         test=TEST_SHARE,
@@ -85,6 +85,39 @@ def training_data(
     )
     facts = table_facts(how, rows_fingerprint(table, prepared.preprocessing))
     return TrainingData(prepared.dataset, table, prepared, facts)
+
+
+def compared_data(
+    data: str, where: DataOptions, how: TableOptions, *, changes: RecipeOptions
+) -> Dataset:
+    """Loads what recipes are compared on, its test rows and calibration slice set apart.
+
+    Args:
+        data: Name of a data set, or of a file.
+        where: Where data sets come from.
+        how: How a table is read.
+        changes: What was asked for of the calibration slice.
+
+    Returns:
+        The data. Numbers of a table are not scaled: each recipe standardises on its own training rows, or does not.
+
+    Raises:
+        UsageError: If a table has no target, or options of tables meet a data set.
+        DenselabError: If the data cannot be had or used.
+    """
+    if not is_table(data):
+        check_no_table_options(data, how)
+        kept = calibration_share(preset_for(data, changes), changes)
+        return selected_data(data, where, calibration=kept)
+    table = _labelled(data, how)
+    share = table_calibration(len(table), changes)
+    return table_dataset(table, test=TEST_SHARE, calibration=share).dataset
+
+
+def _labelled(data: str, how: TableOptions) -> Table:
+    if how.target is None:
+        raise UsageError(f"{data} is a table; say what to predict with --target NAME, -1: the last")
+    return table_from(data, how)
 
 
 def check_no_table_options(data: str, how: TableOptions) -> None:

@@ -170,8 +170,9 @@ def study_rows(
 
     Args:
         study: From `read_study`.
-        labels: Class numbers of the test rows, as the study had them, shape (rows,).
-        metric: "accuracy" gives 1 where the most probable class is right, "loss" the cross-entropy.
+        labels: Class numbers of the test rows, or targets of a regression, as the study had them, shape (rows,).
+        metric: "accuracy" gives 1 where the most probable class is right, "loss" the cross-entropy, or the
+            squared error of a regression.
 
     Returns:
         Name of a recipe -> seed -> score of each row; only trials whose predictions were kept and that
@@ -295,10 +296,12 @@ def _rows(study: Study, trial: TrialRecord, labels: np.ndarray, metric: Metric) 
         raise UsageError(
             f"{len(labels)} labels for {len(probabilities)} test rows of {study.folder}; give those of its data"
         )
-    right = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    if metric == "accuracy":
+    if study.manifest.dataset.get("task") == "regression":
+        rows = np.square(probabilities[:, 0].astype(np.float64) - labels)
+    elif metric == "accuracy":
         rows = (probabilities.argmax(axis=1) == labels).astype(np.float64)
     else:
+        right = probabilities[np.arange(len(labels)), labels].astype(np.float64)
         rows = -np.log(np.maximum(right, np.finfo(np.float32).tiny))
     # Labels in another order would pass for rows, and every interval would be wrong.
     if not np.isclose(rows.mean(), getattr(trial.test, metric), rtol=_SCORE_TOLERANCE, atol=1e-6):
