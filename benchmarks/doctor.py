@@ -333,7 +333,7 @@ def load_tests(file: str) -> ModuleType:
 
 
 def checks_table(verdicts: Sequence[Verdict], healthy: Iterable[Diagnosis]) -> str:
-    """Writes precision and recall of every check, over patients, twins, healthy nets and setups.
+    """Writes precision and recall of every static check, over patients, twins, healthy nets and setups.
 
     Recall is over its patients. A false alarm is an error or warning on a twin or healthy net; in a
     setup, one without a right label is counted apart, since faults there may be unlisted.
@@ -347,19 +347,25 @@ def checks_table(verdicts: Sequence[Verdict], healthy: Iterable[Diagnosis]) -> s
         ill[patient.id] += 1
         named[patient.id] += patient.id in found
         alarms.update(finding.id for finding in _loud(patient.diagnose_well()))
+    programs = 0
     for diagnosis in healthy:
+        programs += 1
         alarms.update(finding.id for finding in _loud(diagnosis))
     right = Counter(name for verdict in verdicts if verdict.known for name in verdict.right)
     other = Counter(name for verdict in verdicts if verdict.known for name in verdict.other)
     lines = [
+        f"{sum(ill.values())} patients, {sum(ill.values()) + programs} healthy: a twin each, {programs} programs.",
+        "",
         "| check | patients named | false alarms | precision | setups, right label | setups, other label |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for card in (check.card for check in CHECKS):
+        if card.kind != "static" or card.severity == "note":
+            continue
         total = named[card.id] + right[card.id] + alarms[card.id]
         share = f"{1 - alarms[card.id] / total:.0%}" if total else "-"
         cells = (
-            f"{named[card.id]} of {ill[card.id]}" if ill[card.id] else "note",
+            f"{named[card.id]} of {ill[card.id]}",
             *(str(value) for value in (alarms[card.id], share, right[card.id], other[card.id])),
         )
         lines.append(f"| `{card.id}` | {' | '.join(cells)} |")

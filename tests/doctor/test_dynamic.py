@@ -31,11 +31,6 @@ class Inject(keras.callbacks.Callback):
             layer.set_weights(self.change(kernel, bias))
 
 
-class Cut(L.Layer):
-    def call(self, x):
-        return keras.ops.stop_gradient(x)
-
-
 class Root(L.Layer):
     def call(self, x):
         return keras.ops.sqrt(x + 0.5)
@@ -72,57 +67,10 @@ def spoilt(kernel, bias):
     return [kernel, bias]
 
 
-INJECTED = {
-    "NaN": ("values-not-finite", {}, spoilt),
-    "dead": ("units-dead", {}, lambda kernel, bias: [kernel, bias - 1000]),
-    "saturated": (
-        "units-saturated",
-        {"activation": "tanh", "start": "glorot_uniform"},
-        lambda kernel, bias: [1000 * kernel, bias],
-    ),
-    "exploding": (
-        "gradients-explode",
-        {"optimizer": "slow"},
-        lambda kernel, bias: [1000 * kernel, bias],
-    ),
-    "drifting": (
-        "self-normalization-lost",
-        {"activation": "selu", "start": "lecun_normal"},
-        lambda kernel, bias: [30 * kernel, bias],
-    ),
-}
+def test_the_layer_whose_outputs_are_not_finite_is_named():
+    doctor = trained(network(activation="elu", extra=lambda: Root(name="root")))
 
-
-@pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("name", INJECTED)
-def test_an_injected_fault_is_named_with_its_layer_within_five_checks(name, seed):
-    check, options, change = INJECTED[name]
-    if options.get("optimizer") == "slow":
-        options = {"optimizer": keras.optimizers.SGD(1e-6)}
-    every = 1 if name == "NaN" else 2
-    doctor = Doctor(X, Y, every=every)
-
-    trained(network(seed=seed, **options), Inject("hidden_3", change), doctor=doctor)
-
-    steps = [one.step for one in doctor.diagnosis.findings if one.id == check]
-    assert (check, "hidden_3") in said(doctor)
-    assert name != "dead" or ("predictions-constant", "hidden_3") in said(doctor)
-    assert min(steps) <= STEP + 5 * every
-
-
-@pytest.mark.parametrize(
-    ("extra", "check", "layer"),
-    [
-        (Cut, "weights-still", "hidden_2"),
-        (lambda: L.Rescaling(1e-6), "gradients-vanish", "hidden_2"),
-        (lambda: Root(name="root"), "values-not-finite", "root"),
-    ],
-    ids=["cut", "shrunk", "root"],
-)
-def test_a_layer_at_fault_is_named(extra, check, layer):
-    doctor = trained(network(activation="elu", extra=extra))
-
-    assert (check, layer) in said(doctor)
+    assert ("values-not-finite", "root") in said(doctor)
 
 
 @pytest.mark.backends

@@ -21,9 +21,13 @@ def _read(name: str) -> ModuleType:
     return sys.modules[registered]
 
 
+def _patients() -> tuple:
+    return (*_read("table").PATIENTS, *_read("tried").PATIENTS)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "patient" in metafunc.fixturenames:
-        patients = _read("table").PATIENTS
+        patients = _patients()
         metafunc.parametrize("patient", patients, ids=[patient.id for patient in patients])
     if "healthy" in metafunc.fixturenames:
         programs = _read("healthy").PROGRAMS
@@ -32,4 +36,4 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def patients() -> tuple:
-    return _read("table").PATIENTS
+    return _patients()

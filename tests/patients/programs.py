@@ -92,6 +92,37 @@ MARKS = Program(y=HOT, loss=ONE_HOT)
 SELF = Program(inner(*[dense(16, "selu", kernel_initializer="lecun_normal")] * 2), x=STANDARD)
 
 
+@dataclass(frozen=True)
+class Patient:
+    """One illness.
+
+    Attributes:
+        id: The check that has to name it.
+        ill: The patient.
+        well: Its healthy twin.
+        with_it: Checks of which the same illness is a case too.
+        severity: How bad it is.
+        layer: Name of the layer that must be named, None where it is not about one.
+    """
+
+    id: str
+    ill: Any
+    well: Any = HEALTHY
+    with_it: tuple[str, ...] = ()
+    severity: str = "error"
+    layer: str | None = None
+
+    def diagnose_ill(self) -> Diagnosis:
+        return self.ill.diagnose()
+
+    def diagnose_well(self) -> Diagnosis:
+        return self.well.diagnose()
+
+
+def risk(name: str, ill: Any, well: Any = HEALTHY, **rest: Any) -> Patient:
+    return Patient(name, ill, well, severity="warning", **rest)
+
+
 def crossed(name: str, **options: Any) -> Callable[[], Any]:
     return partial(getattr(keras.losses, name), **options)
 

@@ -3,15 +3,12 @@
 import importlib.util
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-
-from denselab.doctor import Diagnosis
 
 # Read by its path: with importlib mode nothing puts the tests on the import path.
 _SPEC = importlib.util.spec_from_file_location(
@@ -40,35 +37,7 @@ HEALTHY, ASKS, VALUE, MARKS, SELF = (
 )
 
 
-@dataclass(frozen=True)
-class Patient:
-    """One illness.
-
-    Attributes:
-        id: The check that has to name it.
-        ill: The patient.
-        well: Its healthy twin.
-        with_it: Checks of which the same illness is a case too.
-        severity: How bad it is.
-    """
-
-    id: str
-    ill: Any
-    well: Any = HEALTHY
-    with_it: tuple[str, ...] = ()
-    severity: str = "error"
-
-    def diagnose_ill(self) -> Diagnosis:
-        return self.ill.diagnose()
-
-    def diagnose_well(self) -> Diagnosis:
-        return self.well.diagnose()
-
-
-def risk(name: str, ill: Any, well: Any = HEALTHY, **rest: Any) -> Patient:
-    return Patient(name, ill, well, severity="warning", **rest)
-
-
+Patient, risk = programs.Patient, programs.risk
 LOGITS = crossed("SparseCategoricalCrossentropy", from_logits=True)
 HEADS = (
     Patient("softmax-on-one-unit", ASKS.but(model=ending(1)), ASKS),
@@ -196,6 +165,10 @@ DATA = (
 )
 
 
+def random_normal(deviation: float) -> Any:
+    return keras.initializers.RandomNormal(stddev=deviation, seed=0)
+
+
 LECUN = partial(dense, 16, "selu", kernel_initializer="lecun_normal")
 BATCH = inner(dense(16, None, use_bias=False), L.BatchNormalization, L.ReLU)
 ARCHITECTURE = (
@@ -242,12 +215,18 @@ ARCHITECTURE = (
         HEALTHY.but(model=inner(dense(16, "tanh"))),
     ),
     risk(
+        "weights-start-off-size",
+        HEALTHY.but(model=inner(dense(kernel_initializer=random_normal(10.0)))),
+        HEALTHY.but(model=inner(dense(kernel_initializer=random_normal(0.5)))),
+    ),
+    risk(
+        "weights-start-off-size",
+        HEALTHY.but(model=inner(dense(kernel_initializer=random_normal(1e-4)))),
+        HEALTHY.but(model=inner(dense(kernel_initializer="he_normal"))),
+    ),
+    risk(
         "signal-lost-at-start",
-        HEALTHY.but(
-            model=inner(
-                *[dense(kernel_initializer=keras.initializers.RandomNormal(stddev=0.01))] * 3
-            )
-        ),
+        HEALTHY.but(model=inner(*[dense(kernel_initializer=random_normal(0.01))] * 3)),
         HEALTHY.but(model=inner(*[dense(kernel_initializer="he_normal")] * 3)),
     ),
     risk("biases-start-large", HEALTHY.but(model=inner(dense(bias_initializer="ones")))),

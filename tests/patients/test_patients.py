@@ -46,6 +46,21 @@ def test_a_patient_has_exactly_its_illness(patient):
     assert patient.severity in {f.severity for f in loud(diagnosis) if f.id == patient.id}
 
 
+def test_the_layer_of_a_patient_is_named(patient):
+    if patient.layer is not None:
+        found = [one for one in loud(patient.diagnose_ill()) if one.id == patient.id]
+
+        assert {finding.layer for finding in found} == {patient.layer}
+
+
+def test_what_is_injected_is_named_within_five_checks(patient):
+    if getattr(patient.ill, "change", None) is not None:
+        found = [one for one in loud(patient.diagnose_ill()) if one.id == patient.id]
+
+        assert patient.layer is not None
+        assert 6 <= min(finding.step for finding in found) <= 6 + 5 * patient.ill.every
+
+
 def test_its_twin_is_well(patient):
     assert [str(finding) for finding in loud(patient.diagnose_well())] == []
 
@@ -57,16 +72,14 @@ def test_a_healthy_program_is_well(healthy):
     assert [reason for reason in diagnosis.not_looked_at if "Error" in reason] == []
 
 
-def test_every_error_and_warning_has_a_patient(patients):
-    cards = [check.card for check in CHECKS if check.card.kind == "static"]
-    wanted = {card.id for card in cards if card.severity != "note"}
+def test_every_error_and_warning_of_every_kind_has_a_patient_and_a_twin(patients):
+    wanted = {check.card.id for check in CHECKS if check.card.severity != "note"}
 
     assert {patient.id for patient in patients} == wanted
 
 
 def test_the_worst_of_a_check_is_what_its_card_says(patients):
-    cards = [check.card for check in CHECKS if check.card.kind == "static"]
-    worst = {card.id: card.severity for card in cards}
+    worst = {check.card.id: check.card.severity for check in CHECKS}
     shown = {(patient.id, patient.severity) for patient in patients}
     missing = [name for name in worst if worst[name] != "note" and (name, worst[name]) not in shown]
 

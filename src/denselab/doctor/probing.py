@@ -6,19 +6,23 @@ from typing import Any
 import keras
 import numpy as np
 
-from denselab.doctor.checks import probes
+from denselab.doctor.check import Check
+from denselab.doctor.checks import probes, tried
 from denselab.doctor.diagnosis import Diagnosis, worst_first
 from denselab.doctor.facts.gather import Request, gather
 from denselab.doctor.facts.heads import target_kind
+from denselab.doctor.facts.losses import per_output
 from denselab.doctor.facts.network import hidden
 from denselab.doctor.facts.setup import Setup
-from denselab.doctor.facts.tables import evenly_spaced
+from denselab.doctor.facts.tables import Table, evenly_spaced
 from denselab.doctor.finding import Finding
-from denselab.doctor.watching.baseline import constant_loss
+from denselab.doctor.watching.baseline import constant_losses
 from denselab.doctor.watching.fitting import fitted
 from denselab.doctor.watching.inspection import Inspector, Values
 from denselab.doctor.watching.readings import rows_of
+from denselab.doctor.watching.relation import Relation, relation
 from denselab.doctor.watching.runner import Rows, Runner, rows_for, runner_for
+from denselab.doctor.watching.slopes import Slope, slopes
 from denselab.doctor.watching.values import current
 from denselab.errors import UsageError
 
@@ -26,6 +30,12 @@ __all__ = ["observe", "probe", "probed"]
 
 _ROWS = 256
 _BATCH = 16
+_RELATED, _ENOUGH = 800, 200
+_SELDOM = 40
+"""Rows of other classes than the most frequent one, without which a relation cannot be told from chance."""
+
+_WIDEST = 100
+_PROBES: tuple[Check, ...] = (*probes.CHECKS, *tried.CHECKS)
 
 
 def probe(
@@ -33,9 +43,10 @@ def probe(
 ) -> Diagnosis:
     """Tries a model on a few rows before it is trained.
 
-    Losses at the start, one batch learned by heart with and without its inputs, and the way of signals through
-    depth are measured on copies of the weights, with penalties and dropout left out. Weights, optimizer,
-    compiled state and random states are not touched, and the same model gives the same findings.
+    Losses at the start, one batch learned by heart with and without its inputs, the way of signals through
+    depth, and gradients of losses and layers of one's own are measured on copies of the weights, with penalties
+    and dropout left out. Whether the inputs tell anything of the targets is asked of the data alone. Weights,
+    optimizer, compiled state and random states are not touched, and the same model gives the same findings.
 
     Args:
         model: A compiled and built Keras model.
@@ -63,7 +74,7 @@ def probe(
     if not isinstance(model, keras.Model):
         raise UsageError(f"model is a {type(model).__name__}; give a keras.Model")
     silenced = tuple(sorted(set(silence)))
-    known = {check.card.id for check in probes.CHECKS}
+    known = {check.card.id for check in _PROBES}
     for name in silenced:
         if name not in known:
             raise UsageError(
@@ -94,7 +105,7 @@ def probed(
     except Exception as error:  # never let a strange model end a diagnosis
         trial, why = None, f"the probes: {type(error).__name__}: {str(error).strip()[:200]}"
     findings: list[Finding] = []
-    for check in probes.CHECKS:
+    for check in _PROBES:
         if trial is not None and check.card.id not in silence:
             findings += check.findings(trial)
     return findings, [why] if why else []
@@ -146,13 +157,54 @@ def _tried(model: Any, setup: Setup, steps: int) -> tuple[probes.Trial | None, s
         snapshot=snapshot,
         resting=resting,
         training=drilled,
-        constant=constant_loss(setup.heads),
+        constant=constant_losses(setup.heads, _loss_weights(model, setup)),
         alike=_alike(inspector, values),
         spread=_spread(outputs),
         real=real,
         null=null,
+        relations=_relations(setup),
+        slopes=_slopes(runner, values, setup, model),
     )
     return trial, ""
+
+
+def _loss_weights(model: Any, setup: Setup) -> tuple[Any, ...]:
+    given = getattr(getattr(model, "_compile_loss", None), "_user_loss_weights", None)
+    return per_output(given, [head.name for head in setup.heads])
+
+
+def _slopes(runner: Runner, values: Values, setup: Setup, model: Any) -> tuple[Slope, ...]:
+    few = rows_for(setup, _BATCH, model=model)
+    return () if few is None else slopes(runner, values, few, setup)
+
+
+def _relations(setup: Setup) -> dict[str, Relation]:
+    """Looks for a relation of inputs and targets, in either part of the data."""
+    entries = [entry.table for entry in setup.entries if entry.table and not entry.encoded]
+    if len(entries) != len(setup.entries):
+        return {}
+    parts = {"training": (tuple(entries), setup.targets), "validation": setup.validation}
+    found = {name: _relation(inputs, targets) for name, (inputs, targets) in parts.items()}
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def _relation(inputs: tuple[Table, ...], targets: tuple[Table, ...]) -> Relation | None:
+    if not inputs or len(targets) != 1 or not all(one.finite for one in (*inputs, *targets)):
+        return None
+    count, kind = inputs[0].rows, target_kind(targets[0])
+    chosen = evenly_spaced(count, _RELATED)
+    if count < _ENOUGH or any(table.rows != count for table in (*inputs, *targets)):
+        return None
+    x, y = (
+        np.concatenate([one.array[chosen].reshape(len(chosen), -1) for one in part], axis=1)
+        for part in (inputs, targets)
+    )
+    y = y.argmax(axis=1)[:, None] if kind == "one-hot" else y
+    classes = kind in ("classes", "one-hot")
+    frequent = np.unique(y, return_counts=True)[1].max() if y.shape[1] == 1 else 0
+    if y.shape[1] > _WIDEST or len(y) - frequent < _SELDOM:
+        return None
+    return relation(x.astype("float64"), y.astype("float64"), classes=classes)
 
 
 def _outcome(runner: Runner, values: Values, rows: Rows, *, training: bool) -> tuple[Any, float]:

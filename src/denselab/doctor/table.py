@@ -19,6 +19,7 @@ from denselab.doctor.checks import (
     splits,
     starts,
     targets,
+    tried,
     units,
 )
 
@@ -39,6 +40,7 @@ CHECKS: tuple[Check, ...] = (
     *run_length.CHECKS,
     *callbacks.CHECKS,
     *probes.CHECKS,
+    *tried.CHECKS,
     *flowing.CHECKS,
     *units.CHECKS,
     *moving.CHECKS,

@@ -6,7 +6,7 @@ from denselab.doctor.check import Card, Found
 from denselab.doctor.facts.layers import PRODUCTS
 from denselab.doctor.finding import Severity
 from denselab.doctor.watching.readings import LayerReading, Snapshot
-from denselab.doctor.watching.watch import Watch, lasting
+from denselab.doctor.watching.watch import Watch, hidden, lasting
 
 __all__ = ["CHECKS"]
 
@@ -105,8 +105,79 @@ def weights_still(watch: Watch) -> Iterator[Found]:
     )
 
 
+@Card(
+    id="weights-diverge",
+    title="Weights that grow without bound",
+    group="while training",
+    rows=(76,),
+    severity="warning",
+    threshold="root mean square of a hidden kernel above 10 and 10 times what it was at first, in 2 checks (own); "
+    "AUTOTRAINER: 5; TheDeepChecker: 1e8",
+    source="AUTOTRAINER, TheDeepChecker; bounds own",
+    labels=("HLR", "RAW"),
+    why="The layer answers a small change of its inputs by a large one; soon its units saturate, or values overflow.",
+    remedy="Divide the learning rate by 10, clip gradients (global_clipnorm=1.0), or penalize large weights.",
+    kind="dynamic",
+)
+def weights_diverge(watch: Watch) -> Iterator[Found]:
+    first = watch.snapshots[0].layers
+    places = [p for p in hidden(watch.last) if watch.last.layers[p].kind in PRODUCTS]
+
+    def grown(snapshot: Snapshot) -> list[int]:
+        sizes = [(place, snapshot.layers[place].size) for place in places]
+        return [place for place, size in sizes if size > max(10.0, 10 * first[place].size)]
+
+    if lasting(watch, lambda one: bool(grown(one))) and watch.snapshots[0].finite:
+        worst = max(grown(watch.last), key=lambda place: watch.last.layers[place].size)
+        layer = watch.last.layers[worst]
+        yield Found(
+            f"weights of layer {layer.layer!r} have a root mean square of {layer.size:.3g}, "
+            f"at first {first[worst].size:.3g}",
+            layer.layer,
+            step=watch.last.step,
+            value=layer.size,
+        )
+
+
+@Card(
+    id="weights-vanish",
+    title="Weights that shrink to nothing",
+    group="while training",
+    rows=(77,),
+    severity="warning",
+    threshold="root mean square of a kernel below 1/50 of what it was at first, in 2 checks (own)",
+    source="TheDeepChecker (95 % of the weights below 1e-5); bound own, since Adam's steps hold them above that",
+    labels=("RAW",),
+    why="The penalty or the decay takes more than the data give: the layer forgets its inputs.",
+    remedy="Divide l1, l2 or the weight decay by 100.",
+    fix={"network.l1": 0.0},
+    kind="dynamic",
+)
+def weights_vanish(watch: Watch) -> Iterator[Found]:
+    first = watch.snapshots[0].layers
+
+    def shrunk(snapshot: Snapshot) -> list[int]:
+        pairs = enumerate(zip(first, snapshot.layers, strict=True))
+        return [
+            place
+            for place, (begun, now) in pairs
+            if now.kind in PRODUCTS and now.weighty and now.size < begun.size / 50
+        ]
+
+    if lasting(watch, lambda one: bool(shrunk(one))):
+        least = min(shrunk(watch.last), key=lambda p: watch.last.layers[p].size / first[p].size)
+        layer = watch.last.layers[least]
+        yield Found(
+            f"weights of layer {layer.layer!r} have a root mean square of {layer.size:.3g}, "
+            f"at first {first[least].size:.3g}",
+            layer.layer,
+            step=watch.last.step,
+            value=layer.size / first[least].size,
+        )
+
+
 def _known(ratio: float) -> float:
     return ratio if ratio == ratio else -1.0
 
 
-CHECKS = (updates_too_large, updates_too_small, weights_still)
+CHECKS = (updates_too_large, updates_too_small, weights_still, weights_diverge, weights_vanish)

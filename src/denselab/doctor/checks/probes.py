@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from denselab.doctor.check import Card, Found
 from denselab.doctor.facts.network import hidden as hidden_products
 from denselab.doctor.facts.setup import Setup
 from denselab.doctor.watching.fitting import Fitted
 from denselab.doctor.watching.readings import Snapshot
+from denselab.doctor.watching.relation import Relation
+from denselab.doctor.watching.slopes import Slope
 from denselab.doctor.watching.watch import hidden, owner
 
 __all__ = ["CHECKS", "Trial"]
@@ -28,6 +30,8 @@ class Trial:
         spread: Greatest range of an output over the rows, as the model predicts.
         real: What came of learning one batch by heart, None if it was not tried.
         null: The same with all inputs 0.
+        relations: "training" and "validation" -> how far their targets go with their inputs, where that was tried.
+        slopes: Gradients that are wrong, of losses and layers that are not Keras' own.
     """
 
     setup: Setup
@@ -39,6 +43,8 @@ class Trial:
     spread: float
     real: Fitted | None = None
     null: Fitted | None = None
+    relations: Mapping[str, Relation] = field(default_factory=dict)
+    slopes: tuple[Slope, ...] = ()
 
     @property
     def new(self) -> bool:
@@ -52,7 +58,7 @@ class Trial:
     group="probes",
     rows=(17,),
     severity="warning",
-    threshold="6 times the loss of the best constant, 20 times for values (own); a note at twice",
+    threshold="6 times the loss of the best constant, 20 times for values (own); a note at twice and at half",
     source="TheDeepChecker dev_ratio, Karpathy 2019; bounds own",
     labels=("LCH", "WCI", "CPP"),
     why="The first steps only undo the start: ln C, ln 2 or the variance of the targets are expected.",
@@ -77,25 +83,47 @@ def loss_at_start(trial: Trial) -> Iterator[Found]:
             severity=None if ratio > far else "note",
             value=ratio,
         )
+    elif ratio < 0.5 and trial.snapshot.finite:
+        yield Found(
+            f"the loss at the start is {trial.resting:.4g}, a constant prediction's {trial.constant:.4g}",
+            trial.setup.heads[0].layer,
+            severity="note",
+            remedy="If these are not weights that were trained before, look for targets among the inputs and for "
+            "labels that no output stands for.",
+            value=ratio,
+        )
 
 
 @Card(
     id="bias-not-at-base-rate",
-    title="A last bias that is not at the base rate of imbalanced classes",
+    title="A last bias that is not at the base rate of imbalanced classes, or at the mean of values",
     group="probes",
     rows=(18,),
     severity="note",
-    threshold="the first loss could fall by more than a third by the last bias alone",
-    source="Karpathy 2019; TheDeepChecker labels_perp_min_thresh",
+    threshold="the first loss could fall by more than a third by the last bias alone; for values to a third",
+    source="Karpathy 2019; TheDeepChecker labels_perp_min_thresh; bound for values own",
     labels=("BCI",),
-    why="The first epochs only learn how frequent the classes are.",
-    remedy="Start the last bias at log(p / (1 - p)), or at the logarithms of the classes' shares.",
+    why="The first epochs only learn how frequent the classes are, or how large the values.",
+    remedy="Start the last bias at log(p / (1 - p)), the logarithms of the classes' shares, or the values' mean.",
     kind="probe",
 )
 def bias_not_at_base_rate(trial: Trial) -> Iterator[Found]:
     head = trial.setup.heads[0]
     if not trial.new or trial.constant is None or head.loss is None or head.units is None:
         return
+    if len(trial.setup.heads) != 1:
+        return
+    ratio = trial.resting / max(trial.constant, 1e-30)
+    if head.loss.name == "mean_squared_error" and head.target is not None:
+        mean, deviation = head.target.clean.mean(), head.target.clean.std()
+        # What is left of the first loss behind the mean: a start that is large for another reason is not judged.
+        if ratio > 3 and 0.5 < trial.resting / float(mean**2 + deviation**2) < 2:
+            yield Found(
+                f"the values have mean {mean:.4g} and deviation {deviation:.4g}; the loss at the start is "
+                f"{trial.resting:.4g}, their mean alone gives {trial.constant:.4g}",
+                head.layer,
+                value=ratio,
+            )
     if head.loss.family not in ("sparse", "categorical", "binary"):
         return
     even = math.log(2 if head.loss.family == "binary" else max(2, head.units))
@@ -103,7 +131,7 @@ def bias_not_at_base_rate(trial: Trial) -> Iterator[Found]:
         yield Found(
             f"the loss at the start is {trial.resting:.4g}, the classes' shares alone give {trial.constant:.4g}",
             head.layer,
-            value=trial.resting / trial.constant,
+            value=ratio,
         )
 
 

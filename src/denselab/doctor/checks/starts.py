@@ -29,6 +29,7 @@ _BENT: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "tanh": np.tanh,
     "softsign": lambda z: z / (1 + np.abs(z)),
 }
+_CUT = frozenset({"relu", "leaky_relu", "elu", "gelu", "silu", "mish"})
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(101)
 """Points and weights of Gauss and Hermite, for means over a normal distribution."""
 
@@ -94,6 +95,47 @@ def start_does_not_suit_activation(setup: Setup) -> Iterator[Found]:
 
 def _normalized(network: Network, layer: Layer) -> bool:
     return any(other.kind in NORMALIZATIONS for other in followers(network, layer))
+
+
+@Card(
+    id="weights-start-off-size",
+    title="Weights that start far too large or small for their layer",
+    group="start of the weights",
+    rows=(37,),
+    severity="warning",
+    threshold="deviation of a kernel between 1/100 and 10 times what the activation asks for, sqrt(2 / fan_in) for "
+    "relu and sqrt(1 / fan_in) for others (own); a note beyond 1/3 and 3",
+    source="TheDeepChecker's F-test; bounds own, since its 0.1 fires on Keras' default",
+    labels=("WCI",),
+    why="Units start saturated, or outputs so large that epochs only shrink them; too small, and rows look alike.",
+    remedy="Use he_normal for relu, lecun_normal for selu, glorot_uniform for tanh; one stddev suits one width only.",
+    fix={"network.kernel_initializer": "he_normal"},
+)
+def weights_start_off_size(setup: Setup) -> Iterator[Found]:
+    if not _new(setup) or not setup.network.connected:
+        return
+    worst = max(_ratios(setup.network), key=lambda one: abs(np.log(one[0])), default=None)
+    if worst is not None and not 1 / 3 <= worst[0] <= 3:
+        ratio, layer = worst
+        yield Found(
+            f"the kernel of layer {layer.name!r} has {ratio:.3g} times the deviation that its "
+            f"{activation_after(setup.network, layer)} asks for",
+            layer.name,
+            severity=None if not 0.01 <= ratio <= 10 else "note",
+            value=ratio,
+        )
+
+
+def _ratios(network: Network) -> Iterator[tuple[float, Layer]]:
+    """Gives the deviations of kernels against those that keep the size of a signal."""
+    for layer in hidden(network):
+        kernel, bent = layer.kernel, activation_after(network, layer)
+        if kernel is None or bent not in _BENT or kernel.alike or _normalized(network, layer):
+            continue
+        added = any(other.kind == "Add" for other in followers(network, layer))
+        ratio = kernel.deviation * sqrt(kernel.fan_in / (2 if bent in _CUT else 1))
+        if ratio > (1 if added else 0):  # branches of residual nets may start at nearly 0
+            yield ratio, layer
 
 
 @Card(
@@ -201,6 +243,7 @@ def _guess(head: Head) -> float | None:
 CHECKS = (
     units_start_alike,
     start_does_not_suit_activation,
+    weights_start_off_size,
     signal_lost_at_start,
     biases_start_large,
     penalty_outweighs_loss,

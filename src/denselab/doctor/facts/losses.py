@@ -59,6 +59,7 @@ class Loss:
         ignored_class: Label that a sparse loss leaves out.
         broadcasts: Whether it compares targets (N,) with outputs (N, 1) pair by pair instead of row
             by row; None where it could not be tried.
+        usual: Whether its further options, such as Huber's delta, are Keras' own.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Loss:
     from_logits: bool = False
     ignored_class: int | None = None
     broadcasts: bool | None = None
+    usual: bool = True
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ def read_loss(given: Any) -> Loss | None:
         from_logits=bool(from_logits),
         ignored_class=options.get("ignore_class"),
         broadcasts=_broadcasts(resolved) if family == "custom" else False,
+        usual=options.get("delta", 1.0) == 1.0,
     )
 
 

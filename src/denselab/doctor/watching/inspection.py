@@ -207,6 +207,7 @@ def _of_weights(tap: Tap, weights: Any, gradients: Any, earlier: Any) -> dict[st
     slopes = [gradients[place] for place in tap.weights if gradients[place] is not None]
     read: dict[str, Any] = {
         "weight": _norm(now),
+        "weights": int(now.size),
         "gradient": _norm(gradients[tap.kernel]),
         "weight_finite": all(np.isfinite(weights[place]).all() for place in tap.weights),
         "gradient_finite": all(np.isfinite(slope).all() for slope in slopes),

@@ -24,6 +24,7 @@ class LayerReading:
         saturated: Share of its units whose derivative is nearly 0 on at least 95 % of the rows.
         signal: Norm of the loss's gradient by its outputs.
         weight: Norm of its kernel.
+        weights: Number of weights in its kernel.
         gradient: Norm of the loss's gradient by its kernel.
         update: Norm of the last step's change of its kernel; NaN where no step was seen.
         still: Whether no weight of its kernel changed in that step.
@@ -44,6 +45,7 @@ class LayerReading:
     saturated: float = 0.0
     signal: float = math.nan
     weight: float = math.nan
+    weights: int = 0
     gradient: float = math.nan
     update: float = math.nan
     still: bool = False
@@ -60,6 +62,11 @@ class LayerReading:
     def ratio(self) -> float:
         """Size of the last update against the weights; NaN where it is not known."""
         return self.update / self.weight if self.weight > 0 else math.nan
+
+    @property
+    def size(self) -> float:
+        """Root mean square of its kernel; NaN where it has none."""
+        return self.weight / math.sqrt(self.weights) if self.weights else math.nan
 
 
 @dataclass(frozen=True)
