@@ -67,7 +67,7 @@ def claims(
     """
     from denselab.cli.selection import (
         calibration_share,
-        check_writable,
+        check_study_folder,
         selected_data,
         selected_seeds,
     )
@@ -79,7 +79,7 @@ def claims(
         _list(chosen, as_json=asked.as_json)
         return
     seeds = selected_seeds(asked.seed, _USUAL_SEEDS if asked.seeds is None else asked.seeds)
-    check_writable(asked.out or Path("studies"))
+    check_study_folder(asked.out)
     dataset = selected_data(data, where, calibration=calibration_share(preset, changes))
     planned = plan_claims(chosen, dataset, seeds=seeds, preset=preset, known=_known(asked.out))
     if asked.dry_run:

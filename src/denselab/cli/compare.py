@@ -138,7 +138,7 @@ def compare(
     """
     from denselab.cli.budget import budget_seconds, job_for
     from denselab.cli.planning import default_seeds
-    from denselab.cli.selection import check_writable, selected_seeds
+    from denselab.cli.selection import check_study_folder, selected_seeds
     from denselab.cli.training_data import compared_data
     from denselab.study.plan import plan_study
 
@@ -151,7 +151,7 @@ def compare(
         return
     seconds = None if asked.budget is None else budget_seconds(asked.budget)
     if shape is None:
-        check_writable(asked.out or Path("studies"))
+        check_study_folder(asked.out)
     dataset = compared_data(data, where, how, changes=changes)
     question = _about(dataset, asked, question)
     wanted = plan_study(recipes, dataset, seeds=seeds, preset=preset, tuning=tuning)

@@ -29,10 +29,12 @@ from denselab.recipes import (
     vary,
     weights_source,
 )
+from denselab.study.ownership import refuse_exchangeable
 from denselab.study.plan import with_sources
 
 __all__ = [
     "calibration_share",
+    "check_study_folder",
     "check_writable",
     "loaded_data",
     "preset_for",
@@ -266,6 +268,21 @@ def _settings(options: RecipeOptions) -> Sequence[str]:
     }
     given = [f"{field}={value}" for field, value in short.items() if value is not None]
     return [*given, *(options.settings or ())]
+
+
+def check_study_folder(out: Path | None) -> None:
+    """Checks that a study can be kept where it was asked for, before anything is said or trained.
+
+    Args:
+        out: What `--out` named; None for a folder below `studies`.
+
+    Raises:
+        UsageError: If it cannot be written to.
+        UnsafeFileError: If others on the machine could exchange it.
+    """
+    check_writable(out or Path("studies"))
+    if out is not None:
+        refuse_exchangeable(out)
 
 
 def check_writable(folder: Path) -> None:

@@ -75,7 +75,7 @@ def sparsity(
     """
     from denselab.cli.selection import (
         calibration_share,
-        check_writable,
+        check_study_folder,
         selected_data,
         selected_recipe,
         selected_seeds,
@@ -84,7 +84,7 @@ def sparsity(
     preset = changes.preset or "tuned"
     base = selected_recipe(asked.recipe, preset, changes)
     ways, seeds = _ways(asked), selected_seeds(asked.seed, asked.seeds)
-    check_writable(asked.out or Path("studies"))
+    check_study_folder(asked.out)
     dataset = selected_data(data, where, calibration=calibration_share(preset, changes))
     if dataset.classes is None:
         raise UsageError(

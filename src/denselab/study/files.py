@@ -63,8 +63,8 @@ def replace(old: Path, new: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Makes one folder, unless it is there."""
-    folder.mkdir(exist_ok=True)
+    """Makes one folder, unless it is there; one that not just anybody may write to."""
+    folder.mkdir(mode=0o775, exist_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -36,6 +36,7 @@ from denselab.study.database import (
 from denselab.study.lock import LOCK_NAME, locked
 from denselab.study.manifest import MANIFEST_NAME, Manifest, extended, written
 from denselab.study.migration import migrate
+from denselab.study.ownership import refuse_exchangeable
 from denselab.study.reading import Study, check_files, is_study, read_records
 from denselab.study.records import RecipeRecord, StoredFile, TrialRecord
 from denselab.study.weights import packed_weights
@@ -182,12 +183,14 @@ def open_study(folder: Path, wanted: Manifest) -> Iterator[Store]:
     Raises:
         StudyInUseError: If another process holds it.
         CorruptStudyError: If a file of it is not as it was written; nothing was touched.
+        UnsafeFileError: If it is a link, or anybody on the machine may write to it.
         UsageError: If it holds another study or other files, or cannot be written to.
         ExhaustedError: If the disk is full; nothing half-made is left.
     """
     path = folder / DATABASE_NAME
     with ExitStack() as stack:
         with files.writing(folder):
+            refuse_exchangeable(folder)
             if is_study(folder):
                 stack.enter_context(locked(folder))
             else:
