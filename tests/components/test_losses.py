@@ -67,3 +67,25 @@ def test_compiled_and_eager_agree(compiled):
 def test_a_share_out_of_range_is_refused_with_the_remedy(smoothing):
     with pytest.raises(UsageError, match="give a share from 0 to 1"):
         SmoothedSparseCategoricalCrossentropy(smoothing)
+
+
+def test_class_weights_are_those_of_fit():
+    logits, labels = rows_and_labels()
+    factors = [0.5, 2.0, 1.0, 0.0, 3.0]
+    loss = SmoothedSparseCategoricalCrossentropy(0.1, class_weight=factors, from_logits=True)
+    plain = SmoothedSparseCategoricalCrossentropy(0.1, from_logits=True, reduction="none")
+    each = keras.ops.convert_to_numpy(plain(labels, logits))
+
+    by_hand = np.mean(np.array(factors)[labels] * each)
+    assert value(loss, labels, logits) == pytest.approx(by_hand, rel=1e-6)
+
+
+def test_class_weights_are_saved_with_the_loss():
+    loss = SmoothedSparseCategoricalCrossentropy(0.0, class_weight=[1.0, 2.0])
+
+    assert type(loss).from_config(loss.get_config()).class_weight == [1.0, 2.0]
+
+
+def test_negative_class_weights_are_refused():
+    with pytest.raises(UsageError, match="factor of at least 0 a class"):
+        SmoothedSparseCategoricalCrossentropy(class_weight=[1.0, -1.0])

@@ -4,7 +4,17 @@ from sklearn.datasets import make_blobs
 
 from denselab.estimators import DenseClassifier, DenseRegressor
 
-SMALL = {"depth": 1, "width": 16, "epochs": 30, "learning_rate": 1e-2, "random_state": 0}
+# The same shapes and epochs wherever possible: whatever differs is compiled anew.
+SMALL = {
+    "recipe": "plain",
+    "depth": 1,
+    "width": 16,
+    "epochs": 30,
+    "learning_rate": 1e-2,
+    "calibration_fraction": 0.4,
+    "random_state": 0,
+    "n_ensemble": 2,
+}
 
 
 @pytest.fixture(scope="session")
@@ -25,10 +35,10 @@ def plane():
 @pytest.fixture(scope="session")
 def classifier():
     """Makes small classifiers."""
-    return lambda **options: DenseClassifier(**{**SMALL, "n_ensemble": 2, **options})
+    return lambda **options: DenseClassifier(**{**SMALL, **options})
 
 
 @pytest.fixture(scope="session")
 def regressor():
     """Makes small regressors."""
-    return lambda **options: DenseRegressor(**{**SMALL, "n_ensemble": 2, **options})
+    return lambda **options: DenseRegressor(**{**SMALL, **options})

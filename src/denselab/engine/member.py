@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -24,6 +25,9 @@ __all__ = [
     "start_from",
 ]
 
+_ONE_AT_A_TIME = threading.RLock()
+"""Keras draws first seeds from Python's generator, which threads share."""
+
 
 class ModelState(NamedTuple):
     """The variables of a compiled model, in Keras' order, as arrays."""
@@ -44,18 +48,19 @@ def own_randomness(seed: int) -> Iterator[None]:
     Yields:
         Nothing; inside, initializers and seed generators without a seed of their own draw from the member's stream.
     """
-    python_state, numpy_state = random.getstate(), np.random.get_state()
-    keras_generator = global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
-    start = integer_seed(seed, "weights")
-    random.seed(start)
-    np.random.seed(start)
-    global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, None)
-    try:
-        yield
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)
-        global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, keras_generator)
+    with _ONE_AT_A_TIME:
+        python_state, numpy_state = random.getstate(), np.random.get_state()
+        keras_generator = global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
+        start = integer_seed(seed, "weights")
+        random.seed(start)
+        np.random.seed(start)
+        global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, None)
+        try:
+            yield
+        finally:
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)
+            global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, keras_generator)
 
 
 def build_member(
