@@ -16,7 +16,7 @@ def test_a_folder_that_anybody_may_write_to_is_refused_and_left_alone(tmp_path, 
 
     with (
         pytest.raises(
-            UnsafeFileError, match="anybody on this machine may write to it; .*chmod o-w"
+            UnsafeFileError, match=r"anybody on this machine may write to it; .*chmod o-w"
         ),
         open_study(tmp_path / "study", manifest),
     ):
