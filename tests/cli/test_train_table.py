@@ -4,6 +4,7 @@ import zipfile
 
 import keras
 import numpy as np
+import onnxruntime
 import polars
 import pytest
 
@@ -309,3 +310,30 @@ def test_an_ensemble_of_a_data_set_is_one_model_too(denselab, folder):
     assert found["draws"] == [2, 2]
     assert found["mutual_information"] > 0
     assert "prediction_set" in found["predictions"][0]
+
+
+@pytest.mark.parametrize(
+    ("model", "table"), [("pets-model", "pets.csv"), ("houses-model", "houses.csv")]
+)
+def test_an_onnx_file_takes_columns_and_answers_alike(here, trained, tmp_path, model, table):
+    answer = here(
+        "export", "--onnx", model, "--data", table, "--out", str(tmp_path / "m.onnx"), "--json"
+    )
+
+    about = json.loads(answer.out)
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+    loaded = load_model(trained / model / "model.keras")
+    assert about["rows"] == 200
+    assert about["largest_difference"] < 1e-4 * (1 if model == "pets-model" else 500)
+    assert [one.name for one in session.get_inputs()] == [
+        step.name for step in loaded.preprocessing.steps
+    ]
+
+
+def test_an_onnx_file_is_checked_on_rows_of_its_own_without_data(here, trained):
+    answer = here("export", "pets-model")
+
+    assert answer.code == 0, answer.err
+    assert "256 random rows such as it was made for" in answer.out
+    assert (trained / "pets-model" / "model.onnx").is_file()
+    (trained / "pets-model" / "model.onnx").unlink()

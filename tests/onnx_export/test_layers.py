@@ -6,7 +6,15 @@ import keras
 import numpy as np
 import pytest
 
-from denselab.components import MCAlphaDropout, MCDropout, MixUp, RReLU
+from denselab.components import (
+    FrontScale,
+    MCAlphaDropout,
+    MCDropout,
+    MixUp,
+    ParametricActivation,
+    PeriodicEmbedding,
+    RReLU,
+)
 from denselab.errors import UsageError
 from denselab.onnx_export import to_onnx
 from denselab.onnx_export.activations import _FUNCTIONS
@@ -18,6 +26,9 @@ TOLERANCE = 1e-5
 as erf and tanh are approximated to a few units in the last place by both programs."""
 
 LAYERS = {
+    "front scale": lambda: FrontScale(),
+    "parametric activation": lambda: ParametricActivation("mish"),
+    "periodic embedding": lambda: PeriodicEmbedding(size=3, waves=4),
     "dense": lambda: layers.Dense(5),
     "dense without bias": lambda: layers.Dense(5, use_bias=False),
     "dense with activation": lambda: layers.Dense(5, activation="selu"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from denselab.cli.options import DataOptions, JsonOption, command_app, grouped
+from denselab.cli.tables import ReadingOptions
 from denselab.errors import DenselabError, UsageError
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ class ExportOptions:
     data: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME",
-            help="Check on the test rows of this data set; by default on random rows as its inputs are scaled.",
+            metavar="NAME|FILE",
+            help="Check on the test rows of this data set, or the rows of this table; by default on random rows as "
+            "its inputs are scaled.",
         ),
     ] = None
     recipe: Annotated[str | None, typer.Option(metavar="NAME", help="Which recipe of a study.")] = (
@@ -48,31 +50,33 @@ class ExportOptions:
 @app.command()
 @grouped
 def export(
-    model: Annotated[Path, typer.Argument(help="A .keras file, or a study folder.")],
+    model: Annotated[
+        Path, typer.Argument(help="A .keras file, a folder that denselab train left, or a study.")
+    ],
     *,
     asked: ExportOptions,
     where: DataOptions,
+    reading: ReadingOptions,
 ) -> None:
     """Write a trained model as an ONNX file, and check it.
 
-    The preprocessing that denselab saved is in the graph; dropout rests. The file is written only if ONNX Runtime
-    answers with it as Keras does.
+    The preprocessing that denselab saved is in the graph, of a table every column as an input of its own: numbers
+    and truth values as float64 (NaN: missing), categories as text (empty: missing). Dropout rests. The file is
+    written only if ONNX Runtime answers with it as Keras does.
     """
+    from denselab.cli.model_folder import model_file
     from denselab.cli.models import chosen_model
-    from denselab.onnx_export import write_onnx
     from denselab.randomness import check_seed
-    from denselab.training.parity import check_onnx
 
     check_seed(asked.seed)
     _check_out(asked.out)
-    chosen = chosen_model(model, asked.recipe)
+    chosen = chosen_model(model_file(model), asked.recipe)
     out = asked.out or chosen.path.with_suffix(".onnx")
     _check_out(out)
     try:
-        found = check_onnx(chosen.loaded, _rows(chosen, asked, where), seed=asked.seed)
+        found, size = _written(chosen, out, asked, (where, reading))
     except DenselabError as error:
         raise type(error)(f"{chosen.path}: {error}") from error
-    size = write_onnx(found.model, out)
     about = _about(chosen, out, size, found)
     if asked.as_json:
         typer.echo(json.dumps(about))
@@ -92,14 +96,30 @@ def _check_out(path: Path | None) -> None:
     check_writable(path.parent)
 
 
-def _rows(chosen: "ChosenModel", asked: ExportOptions, where: DataOptions) -> Any:
-    """Loads the test rows to check on; None where no data is named."""
+def _written(
+    chosen: "ChosenModel",
+    out: Path,
+    asked: ExportOptions,
+    how: tuple[DataOptions, ReadingOptions],
+) -> "tuple[Parity, int]":
+    """Checks the graph, and writes it; gives its size, too."""
     from denselab.cli.selection import selected_data
+    from denselab.onnx_export import write_onnx
+    from denselab.training.parity import check_onnx
 
-    if asked.data is None:
-        return None
-    dataset = selected_data(asked.data, where)
-    return dataset.test_x
+    where, reading = how
+    if chosen.loaded.preprocessing is None:
+        x = None if asked.data is None else selected_data(asked.data, where).test_x
+        found = check_onnx(chosen.loaded, x, seed=asked.seed)
+        return found, write_onnx(found.model, out)
+    from denselab.cli.inputs import table_rows
+    from denselab.training.table_parity import check_table_onnx, graph_facts, table_features
+
+    loaded = chosen.loaded
+    table = None if asked.data is None else table_rows(asked.data, loaded, reading).table
+    found = check_table_onnx(loaded, table, seed=asked.seed)
+    made = {"features": table_features(loaded), "facts": graph_facts(loaded)}
+    return found, write_onnx(found.model, out, **made)
 
 
 def _about(chosen: "ChosenModel", out: Path, size: int, found: "Parity") -> dict[str, Any]:
@@ -111,6 +131,7 @@ def _about(chosen: "ChosenModel", out: Path, size: int, found: "Parity") -> dict
         "dropout_at_rest": list(found.resting),
         "rows": found.rows,
         "checked_on": found.source,
+        "from_columns": chosen.loaded.preprocessing is not None,
         "largest_difference": found.difference,
         "latencies": {
             name: [asdict(one) for one in several] for name, several in found.latencies.items()
@@ -131,9 +152,12 @@ def _show(about: dict[str, Any], found: "Parity", data: str | None) -> None:
     typer.echo()
     batches = [f"ms at batch {one.batch}" for one in found.latencies["keras"]]
     sizes = {"keras": about["keras_bytes"], "onnx": about["onnx_bytes"]}
+    titles = ("Keras", "ONNX Runtime")
+    if about["from_columns"]:
+        titles = ("preprocessing, Keras", "ONNX Runtime")
     rows = [
         [title, f"{sizes[name] / 1000:,.1f}", *map(_milliseconds, found.latencies[name])]
-        for name, title in (("keras", "Keras"), ("onnx", "ONNX Runtime"))
+        for name, title in zip(("keras", "onnx"), titles, strict=True)
     ]
     print_table(("", "file, kB", *batches), rows, right=" rrr")
     typer.echo()

@@ -1,6 +1,6 @@
 """Walks through a Keras model and writes what it computes as one ONNX graph."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 __all__ = ["to_onnx"]
 
 
-def to_onnx(model: keras.Model) -> "ModelProto":
+def to_onnx(
+    model: keras.Model,
+    *,
+    features: Callable[[Graph], Value] | None = None,
+    facts: Mapping[str, str] | None = None,
+) -> "ModelProto":
     """Writes a model as an ONNX graph of float32 operations, with an open batch axis.
 
     The graph computes what the model predicts, without what acts in training alone. Dropout is at
@@ -25,6 +30,9 @@ def to_onnx(model: keras.Model) -> "ModelProto":
 
     Args:
         model: A Sequential or functional model of dense layers, built; models inside it are fine.
+        features: Adds inputs to the graph, and what makes of them the one input of the model, such as columns of
+            a table and their preprocessing.
+        facts: More to keep in the metadata of the file.
 
     Returns:
         The ONNX model. One input is called `inputs` and one output `outputs`; several are called
@@ -44,21 +52,25 @@ def to_onnx(model: keras.Model) -> "ModelProto":
     """
     network = _functional(model)
     graph = Graph()
-    alone = len(network.inputs) == 1
-    inputs = [
-        graph.input("inputs" if alone else _maker(tensor), str(tensor.dtype), tuple(tensor.shape))
-        for tensor in network.inputs
-    ]
+    inputs = _inputs(graph, network) if features is None else [features(graph)]
     outputs = _add_model(graph, model, inputs)
     graph.scope("")
     for tensor, value in zip(network.outputs, outputs, strict=True):
         name = "outputs" if len(outputs) == 1 else f"{_maker(tensor)}/outputs"
         graph.output(name, value, tuple(tensor.shape))
     resting = sorted(layer.name for layer in _layers(model) if type(layer).__name__ in AT_REST)
-    about = {"keras": keras.__version__}
+    about = {"keras": keras.__version__, **(facts or {})}
     if resting:
         about["dropout_at_rest"] = ", ".join(resting)
     return graph.model(model.name, about)
+
+
+def _inputs(graph: Graph, network: Any) -> list[Value]:
+    alone = len(network.inputs) == 1
+    return [
+        graph.input("inputs" if alone else _maker(tensor), str(tensor.dtype), tuple(tensor.shape))
+        for tensor in network.inputs
+    ]
 
 
 def _functional(model: Any) -> Any:

@@ -11,13 +11,16 @@ from denselab.errors import UsageError
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["Graph", "Value"]
+__all__ = ["ML", "Graph", "Value"]
 
-_OPSET, _IR_VERSION = 18, 9
+_OPSET, _ML_OPSET, _IR_VERSION = 18, 2, 9
 """Opset 18 is the first with Mish; ONNX Runtime reads both since 1.15, and later versions go on reading them."""
 
 _MOST_BYTES = 2**31 - 2**20
 """A protocol buffer holds less than 2 GiB."""
+
+ML = "ai.onnx.ml"
+"""Domain of the operators of ONNX that read text."""
 
 Value = str
 """Name of a tensor in the graph."""
@@ -74,6 +77,28 @@ class Graph:
             return name
         return self.node("Cast", name, to=self._onnx.TensorProto.FLOAT)
 
+    def column(self, name: str, *, text: bool) -> Value:
+        """Adds an input of one number or text a row, shape (batch, 1).
+
+        Args:
+            name: Its name.
+            text: Whether it holds text; else numbers, as float64.
+
+        Returns:
+            The input as it comes.
+        """
+        kinds = self._onnx.TensorProto
+        name = self._unique(name)
+        info = self._onnx.helper.make_tensor_value_info(
+            name, kinds.STRING if text else kinds.DOUBLE, ["batch", 1]
+        )
+        self._inputs.append(info)
+        return name
+
+    def cast(self, value: Value) -> Value:
+        """Brings numbers or truth values to float32."""
+        return self.node("Cast", value, to=self._onnx.TensorProto.FLOAT)
+
     def output(self, name: str, value: Value, shape: Sequence[int | None]) -> None:
         """Makes a value an output of the graph.
 
@@ -107,6 +132,12 @@ class Graph:
         name = self._unique(wanted)
         self._constants[name] = array
         return name
+
+    def exact(self, values: Any, name: str) -> Value:
+        """Adds an array of float64 to the graph, for what float32 would round."""
+        wanted = self._unique(f"{self._scope}/{name}" if self._scope else name)
+        self._constants[wanted] = np.ascontiguousarray(values, np.float64)
+        return wanted
 
     def node(self, kind: str, *inputs: Value, **attributes: Any) -> Value:
         """Adds a node of one output.
@@ -154,11 +185,15 @@ class Graph:
         model = helper.make_model(
             graph,
             producer_name="denselab",
-            opset_imports=[helper.make_opsetid("", _OPSET)],
+            opset_imports=[helper.make_opsetid(*known) for known in self._opsets()],
             ir_version=_IR_VERSION,
         )
         helper.set_model_props(model, about)
         return model
+
+    def _opsets(self) -> list[tuple[str, int]]:
+        reads_text = any(node.domain == ML for node in self._nodes)
+        return [("", _OPSET), *([(ML, _ML_OPSET)] if reads_text else [])]
 
     def _unique(self, wanted: str) -> str:
         name, number = wanted, 1

@@ -9,6 +9,7 @@ import numpy as np
 from denselab.errors import UsageError
 from denselab.onnx_export.activations import add_activation, add_relu
 from denselab.onnx_export.graph import Graph, Value
+from denselab.onnx_export.tabular import TABULAR
 
 __all__ = ["AT_REST", "Shape", "add_layer"]
 
@@ -236,5 +237,6 @@ _LAYERS: dict[str, Callable[[Graph, Any, Value, Shape], Value]] = {
     "Rescaling": _rescaling,
     "Reshape": _reshape,
     "Softmax": _softmax,
+    **TABULAR,
 }
 """Class -> what adds a layer of one input."""

@@ -3,23 +3,33 @@
 import errno
 import os
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import keras
 
 from denselab.errors import ExhaustedError, UsageError
 from denselab.onnx_export.export import to_onnx
+from denselab.onnx_export.graph import Graph, Value
 
 __all__ = ["write_onnx"]
 
 
-def write_onnx(model: keras.Model, path: Path) -> int:
+def write_onnx(
+    model: keras.Model,
+    path: Path,
+    *,
+    features: Callable[[Graph], Value] | None = None,
+    facts: Mapping[str, str] | None = None,
+) -> int:
     """Writes a model as an `.onnx` file.
 
     Args:
         model: As for `to_onnx`.
         path: The file; folders above it are made, and a file of that name is replaced once the new
             one is whole.
+        features: As for `to_onnx`.
+        facts: As for `to_onnx`.
 
     Returns:
         Its size in bytes.
@@ -35,7 +45,7 @@ def write_onnx(model: keras.Model, path: Path) -> int:
         True
     """
     path = Path(path)
-    data = to_onnx(model).SerializeToString()
+    data = to_onnx(model, features=features, facts=facts).SerializeToString()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, data)

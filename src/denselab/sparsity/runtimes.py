@@ -12,7 +12,7 @@ import numpy as np
 
 from denselab.errors import UsageError
 
-__all__ = ["Answer", "keras_answer", "onnx_answer", "quantized"]
+__all__ = ["Answer", "keras_answer", "onnx_answer", "onnx_session", "quantized"]
 
 Answer = Callable[[np.ndarray], np.ndarray]
 """From rows to outputs, both NumPy arrays."""
@@ -89,13 +89,28 @@ def onnx_answer(graph: bytes) -> Answer:
     Raises:
         UsageError: If the package is missing.
     """
+    session = onnx_session(graph)
+    name = session.get_inputs()[0].name
+    return lambda x: session.run(None, {name: x})[0]
+
+
+def onnx_session(graph: bytes) -> Any:
+    """Opens an ONNX model in ONNX Runtime, on one thread.
+
+    Args:
+        graph: The model, serialized.
+
+    Returns:
+        The session, an `onnxruntime.InferenceSession`.
+
+    Raises:
+        UsageError: If the package is missing.
+    """
     onnxruntime = _opened()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    return lambda x: session.run(None, {name: x})[0]
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 def quantized(graph: Any) -> bytes:

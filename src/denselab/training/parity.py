@@ -14,13 +14,22 @@ from denselab.sparsity.runtimes import keras_answer, onnx_answer
 from denselab.training.loading import LoadedModel
 from denselab.training.rewiring import flattened
 
-__all__ = ["Parity", "check_onnx", "likely_rows"]
+__all__ = [
+    "BATCHES",
+    "CHUNK",
+    "ROUNDS",
+    "TOLERANCE",
+    "Parity",
+    "check_onnx",
+    "drawing_layers",
+    "likely_rows",
+]
 
-_TOLERANCE = 1e-3
+TOLERANCE = 1e-3
 """Of an output and of 1: ten thousand float32 roundings. A graph that is wrong differs by far more."""
 
-_ROWS, _CHUNK, _ROUNDS = 256, 256, 15
-_BATCHES = (1, 64)
+_ROWS, CHUNK, ROUNDS = 256, 256, 15
+BATCHES = (1, 64)
 _MOST = 1e18
 """A deviation above it stands for a feature that was constant where it was fitted."""
 
@@ -46,7 +55,7 @@ class Parity(NamedTuple):
 
 
 def check_onnx(
-    loaded: LoadedModel, x: np.ndarray | None = None, *, seed: int = 0, rounds: int = _ROUNDS
+    loaded: LoadedModel, x: np.ndarray | None = None, *, seed: int = 0, rounds: int = ROUNDS
 ) -> Parity:
     """Exports a model in memory and compares ONNX Runtime with Keras.
 
@@ -80,18 +89,22 @@ def check_onnx(
     difference = _difference(ways, rows)
     latencies: dict[str, list[Latency]] = {name: [] for name in ways}
     with one_core():
-        for batch in _BATCHES:
+        for batch in BATCHES:
             given = np.resize(rows, (batch, *rows.shape[1:]))
             tasks = {name: (lambda a=answer, g=given: a(g)) for name, answer in ways.items()}
             for name, seconds in interleaved(tasks, rounds=rounds).items():
                 latencies[name].append(Latency(batch, tuple(seconds)))
-    drawing = tuple(
+    timed = {name: tuple(found) for name, found in latencies.items()}
+    return Parity(flat, difference, len(rows), source, timed, drawing_layers(loaded.model))
+
+
+def drawing_layers(model: keras.Model) -> tuple[str, ...]:
+    """Names the layers of a model that draw in prediction, and rest in a graph."""
+    return tuple(
         layer.name
-        for layer in loaded.model._flatten_layers(include_self=False)
+        for layer in model._flatten_layers(include_self=False)
         if type(layer).__name__ in ("MCDropout", "MCAlphaDropout")
     )
-    timed = {name: tuple(found) for name, found in latencies.items()}
-    return Parity(flat, difference, len(rows), source, timed, drawing)
 
 
 def likely_rows(flat: keras.Model, loaded: LoadedModel, *, seed: int = 0) -> tuple[np.ndarray, str]:
@@ -155,13 +168,13 @@ def _fitting(flat: Any, x: np.ndarray) -> np.ndarray:
 def _difference(ways: dict[str, Any], rows: np.ndarray) -> float:
     """Finds the largest difference, in chunks of one shape."""
     largest = 0.0
-    for start in range(0, len(rows), _CHUNK):
-        chunk = np.resize(rows[start : start + _CHUNK], (_CHUNK, *rows.shape[1:]))
+    for start in range(0, len(rows), CHUNK):
+        chunk = np.resize(rows[start : start + CHUNK], (CHUNK, *rows.shape[1:]))
         keras_gives, onnx_gives = (
             np.asarray(answer(chunk), np.float64) for answer in ways.values()
         )
         gap = np.abs(keras_gives - onnx_gives)
-        if not (gap <= _TOLERANCE * (1 + np.abs(keras_gives))).all():
+        if not (gap <= TOLERANCE * (1 + np.abs(keras_gives))).all():
             raise UsageError(
                 f"ONNX Runtime answers with {np.nanmax(gap):.3g} more or less than Keras, so nothing is written; "
                 "this is a bug in denselab, please report it with the model"
