@@ -59,6 +59,7 @@ MALFORMED = {
     "quote inside a field": ('a,y\n1,5" nail\n2,"q"\n', "in the middle of a field on line 2"),
     "huge field": (b"a,y\n1," + b"p" * 2**21 + b"\n2,q\n", "begins on line 2; at most"),
     "a line without end": (b"1" * 2**21, "a line of more than 1,048,576 bytes"),
+    "a line without end further down": (b"a,y\n1,p\n" * 2**18 + b"1" * 2**21, "on line 524289; at"),
     "100k columns": (",".join(f"c{i}" for i in range(100_000)) + "\n", "100,000 columns; at most"),
     "decimal commas": ("a;y\n1,5;p\n2,5;q\n3;p\n", "if that is a decimal comma say so"),
     "dates": ("a,when,y\n1,2020-01-02,p\n2,2020-01-03,q\n3,,q\n", "'when' holds dates.*drop"),

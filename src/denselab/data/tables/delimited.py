@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from denselab.data.arrays import clean_name
-from denselab.data.tables.reading import check_size, printable
+from denselab.data.tables.reading import LONGEST_LINE, check_size, printable
 from denselab.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ _DELIMITERS = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas"}
 
 _CHUNK = 2**24
 _HEAD = 2**18
-_LONGEST_RECORD = 2**20
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 _MISSING = ("", "?", "NA", "NaN", "nan")
 _WIDE = ((codecs.BOM_UTF32_LE, "UTF-32"), (codecs.BOM_UTF16_LE, "UTF-16"))
@@ -200,9 +199,9 @@ def _sniff(text: bytes) -> str:
 
 
 def _checked(text: bytes, delimiter: str) -> _Records:
-    if b"\n" not in text[: _LONGEST_RECORD + 1]:
+    if b"\n" not in text[: LONGEST_LINE + 1]:
         raise DataError(
-            f"has a line of more than {_LONGEST_RECORD:,} bytes; give one row a line, and leave "
+            f"has a line of more than {LONGEST_LINE:,} bytes; give one row a line, and leave "
             "out columns of long text"
         )
     if b'"' in text:
@@ -211,11 +210,11 @@ def _checked(text: bytes, delimiter: str) -> _Records:
     lengths = records.lengths
     if len(lengths) == 0 or records.ends[-1] != len(text) - 1:
         raise DataError("ends within quotation marks; close the quotation mark that was opened")
-    if lengths.max() > _LONGEST_RECORD:
+    if lengths.max() > LONGEST_LINE:
         line = _line(text, int(records.ends[lengths.argmax()]) - int(lengths.max()) + 1)
         raise DataError(
             f"has {lengths.max():,} bytes in the record that begins on line {line}; at most "
-            f"{_LONGEST_RECORD:,} are read: leave out columns of long text, or close a quotation mark"
+            f"{LONGEST_LINE:,} are read: leave out columns of long text, or close a quotation mark"
         )
     uneven = (records.fields != records.fields[0]) & (lengths > 1)
     if uneven.any():

@@ -3,11 +3,12 @@
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from denselab.data.arrays import clean_name
 from denselab.errors import DataError, UnsafeFileError
 
-__all__ = ["MOST_CELLS", "SUFFIXES", "check_size", "printable", "read_table_file"]
+__all__ = ["LONGEST_LINE", "MOST_CELLS", "SUFFIXES", "check_size", "printable", "read_table_file"]
 
 SUFFIXES = {
     ".csv": "CSV",
@@ -24,6 +25,9 @@ SUFFIXES = {
 _MOST_BYTES = 2**30
 MOST_CELLS = 2**28
 """Most rows times columns of a table; 2 GiB as float64."""
+
+LONGEST_LINE = 2**20
+"""Most bytes of a row of text."""
 
 _MOST_COLUMNS = 10_000
 _MAGIC = (
@@ -62,7 +66,7 @@ def read_table_file(path: Path) -> tuple[bytes, str]:
     if expected is None:
         endings = ", ".join(SUFFIXES)
         raise DataError(f"{path}: files ending in {path.suffix!r} are not read; give {endings}")
-    content = _content(path)
+    content = _content(path, text=expected == "CSV")
     found = _kind(content, path)
     if (found or "CSV") != expected:
         raise DataError(
@@ -93,7 +97,7 @@ def check_size(rows: int, columns: int) -> None:
         )
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, *, text: bool) -> bytes:
     try:
         # Without O_NONBLOCK, opening a pipe waits for somebody to write into it.
         number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
@@ -106,10 +110,29 @@ def _content(path: Path) -> bytes:
         os.close(number)
         raise DataError(f"{path} {_why_not(about)}")
     with os.fdopen(number, "rb") as file:
+        if text:
+            _check_lines(file, path)
         content = file.read(_MOST_BYTES)
     if not content:
         raise DataError(f"{path} is empty; expected a table with a header and rows")
     return content
+
+
+def _check_lines(file: BinaryIO, path: Path) -> None:
+    """Looks for a line without end, before there is memory taken for the whole file; rewinds."""
+    run, line = 0, 1
+    while piece := file.read(LONGEST_LINE):
+        ends = [place for place in (piece.find(b"\n"), piece.find(b"\r")) if place >= 0]
+        if run + min(ends, default=len(piece)) > LONGEST_LINE:
+            raise DataError(
+                f"{path} has a line of more than {LONGEST_LINE:,} bytes that begins on line {line}; at "
+                "most so many are read: give one row a line, leave out columns of long text, or "
+                "close a quotation mark"
+            )
+        last = max(piece.rfind(b"\n"), piece.rfind(b"\r"))
+        run = len(piece) - 1 - last if ends else run + len(piece)
+        line += piece.count(b"\n")
+    file.seek(0)
 
 
 def _why_not(about: os.stat_result) -> str:
