@@ -1,25 +1,17 @@
 """Rows from a `.npz` or `.npy` file: looked at before memory is taken, and never unpickled."""
 
-import math
-import zipfile
-import zlib
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from denselab.data import from_arrays
-from denselab.data.arrays import clean_name
+from denselab.data.tables import read_npy, read_npz
 from denselab.errors import DataError, UnsafeFileError
 
 __all__ = ["Rows", "is_file_name", "read_arrays", "read_rows"]
 
 _SUFFIXES = (".npz", ".npy")
-_MOST_BYTES = 2**32
-_MOST_HEADER = 10_000
-_MOST_MEMBERS = 1000
-_SUSPICIOUS, _MOST_RATIO = 2**26, 500
-"""From this size on, an array that unpacks from a 500th of it is a bomb: deflate ends at a 1032th."""
 
 
 class Rows(NamedTuple):
@@ -75,69 +67,14 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise DataError(f"{path}: no such file; give a .npz with x and perhaps y, or a .npy")
     try:
-        return _read(path)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
-        if isinstance(error, DataError):
-            raise DataError(f"{path}: {error}") from error
-        raise DataError(f"{path}: is damaged or no NumPy file ({error})") from error
-    except UnsafeFileError as error:
-        raise UnsafeFileError(f"{path}: {error}") from error
-
-
-def _read(path: Path) -> dict[str, np.ndarray]:
-    if path.suffix.lower() == ".npy":
         with path.open("rb") as file:
-            return {"x": _array(file, "x", path.stat().st_size)}
-    with zipfile.ZipFile(path) as archive:
-        members = {member.filename: member for member in archive.infolist()}
-        if len(archive.infolist()) > min(_MOST_MEMBERS, len(members)):
-            raise UnsafeFileError("holds arrays of one name, or thousands of them")
-        if "x.npy" not in members:
-            names = (
-                ", ".join(clean_name(name.removesuffix(".npy")) for name in members) or "nothing"
-            )
-            raise DataError(
-                f"holds {names[:100]}; save inputs as x, and labels as y if there are any"
-            )
-        return {
-            name: _unpacked(archive, members[f"{name}.npy"], name)
-            for name in ("x", "y")
-            if f"{name}.npy" in members
-        }
-
-
-def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> np.ndarray:
-    if member.file_size > max(_SUSPICIOUS, _MOST_RATIO * member.compress_size):
-        raise UnsafeFileError(
-            f"{name} unpacks from {member.compress_size:,} to {member.file_size:,} bytes; save it "
-            "with numpy.savez"
-        )
-    with archive.open(member) as file:
-        return _array(file, name, member.file_size)
-
-
-def _array(file: IO[bytes], name: str, size: int) -> np.ndarray:
-    """Reads an array whose header asks for what is there, and for no more."""
-    form = np.lib.format
-    version = form.read_magic(file)
-    if version not in ((1, 0), (2, 0)):
-        raise DataError(f"{name} is in version {version} of the NumPy format; save it again")
-    read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
-    shape, fortran, kind = read(file, max_header_size=_MOST_HEADER)
-    if kind.hasobject:
-        raise UnsafeFileError(
-            f"{name} holds Python objects, which are unpickled, and that runs code; save numbers"
-        )
-    wanted = math.prod(shape) * kind.itemsize
-    if any(axis < 0 for axis in shape) or wanted > min(size, _MOST_BYTES):
-        raise DataError(
-            f"{name} asks for {wanted:,} bytes; {size:,} are there, and at most {_MOST_BYTES:,} "
-            "are read"
-        )
-    content = file.read(wanted)
-    if len(content) < wanted:
-        raise DataError(f"{name} ends after {len(content):,} of {wanted:,} bytes; save it again")
-    return np.frombuffer(content, kind).reshape(shape, order="F" if fortran else "C")
+            if path.suffix.lower() == ".npy":
+                return read_npy(file, path.stat().st_size)
+            return read_npz(file, only=("x", "y"))
+    except (DataError, UnsafeFileError) as error:
+        raise type(error)(f"{path}: {error}") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from error
 
 
 def _checked(x: np.ndarray) -> np.ndarray:

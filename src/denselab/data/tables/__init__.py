@@ -1,5 +1,6 @@
 """A user's own table: read, looked through, and made ready for a dense net."""
 
+from denselab.data.tables.arrays_file import read_npy, read_npz
 from denselab.data.tables.delimited import CsvFormat
 from denselab.data.tables.kinds import levels_of, numbers_of, truths_of
 from denselab.data.tables.prepared import (
@@ -32,6 +33,8 @@ __all__ = [
     "is_table_file",
     "levels_of",
     "numbers_of",
+    "read_npy",
+    "read_npz",
     "read_table",
     "refuse_problems",
     "rows_fingerprint",

@@ -1,9 +1,9 @@
 """Files of NumPy, npy and npz: the header is asked how much there is before memory is taken."""
 
-import io
 import math
 import zipfile
 import zlib
+from collections.abc import Collection
 from typing import IO
 
 import numpy as np
@@ -12,9 +12,10 @@ from denselab.data.arrays import clean_name
 from denselab.data.tables.reading import printable
 from denselab.errors import DataError, UnsafeFileError
 
-__all__ = ["parse_npy", "parse_npz"]
+__all__ = ["read_npy", "read_npz"]
 
 _MOST_HEADER = 10_000
+_MOST_BYTES = 2**32
 _MOST_MEMBERS = 10_000
 _SUSPICIOUS, _MOST_RATIO = 2**26, 500
 """From this size on, what unpacks from a 500th of it is a bomb."""
@@ -23,11 +24,12 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, Runtim
 _ENCRYPTED = 1
 
 
-def parse_npy(content: bytes) -> dict[str, np.ndarray]:
+def read_npy(file: IO[bytes], size: int) -> dict[str, np.ndarray]:
     """Reads an array from a `.npy` file.
 
     Args:
-        content: The bytes of the file.
+        file: The file, at its beginning.
+        size: Its size in bytes.
 
     Returns:
         The array under the name `x`.
@@ -37,16 +39,17 @@ def parse_npy(content: bytes) -> dict[str, np.ndarray]:
         UnsafeFileError: If it holds Python objects.
     """
     try:
-        return {"x": _array(io.BytesIO(content), "x", len(content))}
+        return {"x": _array(file, "x", size)}
     except _DAMAGE as error:
         raise _damaged(error) from error
 
 
-def parse_npz(content: bytes) -> dict[str, np.ndarray]:
-    """Reads all arrays of a `.npz` file, which must be one column each, or named x and y.
+def read_npz(file: IO[bytes], only: Collection[str] | None = None) -> dict[str, np.ndarray]:
+    """Reads arrays of a `.npz` file.
 
     Args:
-        content: The bytes of the file.
+        file: The file.
+        only: Names of the arrays to read, the first of which must be there; all where None.
 
     Returns:
         Name -> array, in the order of the file.
@@ -56,8 +59,8 @@ def parse_npz(content: bytes) -> dict[str, np.ndarray]:
         UnsafeFileError: If it holds Python objects, or unpacks to many hundred times its size.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = archive.infolist()
+        with zipfile.ZipFile(file) as archive:
+            members = _wanted(archive.infolist(), only)
             _check_members(members)
             return {
                 member.filename.removesuffix(".npy"): _unpacked(archive, member)
@@ -65,6 +68,21 @@ def parse_npz(content: bytes) -> dict[str, np.ndarray]:
             }
     except _DAMAGE as error:
         raise _damaged(error) from error
+
+
+def _wanted(members: list[zipfile.ZipInfo], only: Collection[str] | None) -> list[zipfile.ZipInfo]:
+    names = [member.filename for member in members]
+    if len(set(names)) < len(names) or len(names) > _MOST_MEMBERS:
+        raise UnsafeFileError(
+            "holds arrays of one name, or thousands of them; save it with numpy.savez"
+        )
+    if only is None:
+        return members
+    kept = [one for one in members if one.filename.removesuffix(".npy") in only]
+    if f"{next(iter(only))}.npy" not in names:
+        listed = ", ".join(clean_name(name.removesuffix(".npy")) for name in names) or "nothing"
+        raise DataError(f"holds {listed[:100]}; save inputs as x, and labels as y if there are any")
+    return kept
 
 
 def _damaged(error: Exception) -> DataError:
@@ -75,11 +93,6 @@ def _damaged(error: Exception) -> DataError:
 
 
 def _check_members(members: list[zipfile.ZipInfo]) -> None:
-    names = [member.filename for member in members]
-    if len(set(names)) < len(names) or len(names) > _MOST_MEMBERS:
-        raise UnsafeFileError(
-            "holds arrays of one name, or thousands of them; save it with numpy.savez"
-        )
     for member in members:
         if not member.filename.endswith(".npy") or member.flag_bits & _ENCRYPTED:
             what = printable(member.filename)
@@ -90,6 +103,8 @@ def _check_members(members: list[zipfile.ZipInfo]) -> None:
         raise UnsafeFileError(
             f"unpacks from {packed:,} to {size:,} bytes; save it with numpy.savez, which packs nothing"
         )
+    if size > _MOST_BYTES:
+        raise DataError(f"unpacks to {size:,} bytes; at most {_MOST_BYTES:,} are read")
 
 
 def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
@@ -111,8 +126,10 @@ def _array(file: IO[bytes], name: str, size: int) -> np.ndarray:
             "or text"
         )
     wanted = math.prod(shape) * kind.itemsize
-    if any(axis < 0 for axis in shape) or wanted > size:
-        raise DataError(f"{name} asks for {wanted:,} bytes and {size:,} are there; save it again")
+    if any(axis < 0 for axis in shape) or wanted > min(size, _MOST_BYTES):
+        raise DataError(
+            f"{name} asks for {wanted:,} bytes; {size:,} are there, and at most {_MOST_BYTES:,} are read"
+        )
     content = file.read(wanted)
     if len(content) < wanted:
         raise DataError(f"{name} ends after {len(content):,} of {wanted:,} bytes; save it again")

@@ -1,5 +1,6 @@
 """From whatever holds a table to columns with names: files, frames, arrays, mappings."""
 
+import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from denselab.data.arrays import clean_name
-from denselab.data.tables.arrays_file import parse_npy, parse_npz
+from denselab.data.tables.arrays_file import read_npy, read_npz
 from denselab.data.tables.delimited import CsvFormat, parse_csv
 from denselab.data.tables.parquet import parse_parquet
 from denselab.data.tables.reading import SUFFIXES, check_size, printable, read_table_file
@@ -102,7 +103,8 @@ def _parsed(content: bytes, kind: str, form: CsvFormat) -> "pl.DataFrame":
         return parse_csv(content, form)
     if kind == "Parquet":
         return parse_parquet(content)
-    return _from_arrays(parse_npz(content) if kind == "NumPy archive" else parse_npy(content))
+    file = io.BytesIO(content)
+    return _from_arrays(read_npz(file) if kind == "NumPy archive" else read_npy(file, len(content)))
 
 
 def _in_memory(source: Any) -> tuple["pl.DataFrame", str]:
