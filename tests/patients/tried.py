@@ -282,7 +282,8 @@ HALVES = Watched(
     NOISY[:128],
     LOGITS,
     partial(ADAM, 1e-2),
-    fit={"epochs": 40, "batch_size": 32},
+    (),
+    {"epochs": 40, "batch_size": 32},
     every=100,
     held=(X[128:], NOISY[128:]),
 )
@@ -362,9 +363,10 @@ BEDSIDE = (
     risk(
         "loss-oscillates",
         TANH.but(
-            optimizer=partial(SGD, 0.1, momentum=0.999), fit={**SHORT, "epochs": 25}, every=100
+            optimizer=partial(SGD, 0.3, momentum=0.999), fit={**SHORT, "epochs": 25}, every=100
         ),
         TANH,
+        with_it=("loss-explodes", "weights-diverge"),
     ),
     risk(
         "no-better-than-baseline",

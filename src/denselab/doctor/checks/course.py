@@ -117,7 +117,7 @@ def loss_negative(history: History) -> Iterator[Found]:
     group="course of the run",
     rows=(72,),
     severity="warning",
-    threshold="at least 3 separate rises of the training loss, each by 10 % of it and 5 % of the first loss, "
+    threshold="at least 3 separate rises of the training loss, each by 10 % of it and 20 % of the first loss, "
     "that undo half of what was gained (own)",
     source="AUTOTRAINER, TheDeepChecker; bounds own, since theirs fire on noise",
     labels=("OCH", "HLR", "HBS"),
@@ -131,7 +131,7 @@ def loss_oscillates(history: History) -> Iterator[Found]:
     if len(losses) < 7:
         return
     changes = np.diff(losses)
-    rises = changes > np.maximum(0.1 * losses[:-1], 0.05 * losses[0])
+    rises = changes > np.maximum(0.1 * losses[:-1], 0.2 * losses[0])
     separate = int((rises & ~np.concatenate([[False], rises[:-1]])).sum())
     undone, gained = float(changes[rises].sum()), float(losses[0] - losses.min())
     if separate >= 3 and undone >= 0.5 * gained:
@@ -201,7 +201,7 @@ def no_better_than_baseline(history: History) -> Iterator[Found]:
     group="course of the run",
     rows=(79,),
     severity="warning",
-    threshold="at the end: validation loss twice its best for 5 epochs, accuracy 0.02 below its best, and a training "
+    threshold="at the end: for 5 epochs validation loss twice its best and accuracy 0.05 below its best, and a training "
     "loss below half of it (own); a note at an accuracy gap of 0.1",
     source="AUTOTRAINER, SageMaker Debugger; bounds own",
     labels=("RAW", "HNE"),
@@ -245,7 +245,7 @@ def overfitting(history: History) -> Iterator[Found]:
 def _less_often_right(history: History) -> bool:
     """Says whether validation accuracy fell, too: a surer network has a higher loss and may be no worse."""
     marks = history.val_accuracy
-    return not marks or marks[-1] < max(marks) - 0.02
+    return not marks or max(marks[-5:]) < max(marks) - 0.05
 
 
 @Card(
