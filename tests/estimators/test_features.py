@@ -91,3 +91,10 @@ def test_dates_say_what_to_do():
 def test_what_is_no_table_is_refused(X, message):
     with pytest.raises((TypeError, ValueError), match=message):
         features_of(BaseEstimator(), X, reset=True)
+
+
+@pytest.mark.parametrize("dtype", ["<f2", "<f4", ">f8", "<i4", "<u8", "bool"])
+def test_columns_of_an_array_hold_its_numbers(dtype):
+    array = np.array([[0, 1], [1, 1], [1, 0]]).astype(dtype)
+    table = features_of(BaseEstimator(), array, reset=True)
+    assert table.frame.to_numpy().tolist() == array.tolist()

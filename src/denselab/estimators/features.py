@@ -9,6 +9,7 @@ from sklearn.utils.validation import validate_data
 from denselab.data import Table
 from denselab.data.tables import Column, CsvFormat, Schema
 from denselab.data.tables.kinds import Kind, infer_kind
+from denselab.data.tables.reading import check_size
 from denselab.data.tables.source import open_source
 from denselab.errors import DataError
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["features_of", "with_target"]
 
 _AS_TEXT = "OUS"
+_KNOWN = (
+    "float32",
+    "float64",
+    *(f"{sign}int{size}" for sign in ("", "u") for size in (8, 16, 32, 64)),
+)
 _validated: Any = validate_data
 """Its own annotations, read from its defaults, take text alone."""
 
@@ -53,7 +59,7 @@ def features_of(estimator: BaseEstimator, X: Any, *, reset: bool) -> Table:
         names_of = frame if nw.dependencies.is_pyarrow_table(X) else X
         _validated(estimator, names_of, reset=reset, skip_check_array=True)
     else:
-        frame = open_source(_checked(estimator, X, reset), CsvFormat()).frame
+        frame = _frame(_checked(estimator, X, reset))
     frame = frame.clone()
     frame.columns = _names(estimator, frame.width)
     columns = tuple(
@@ -103,6 +109,19 @@ def _checked(estimator: BaseEstimator, X: Any, reset: bool) -> np.ndarray:
         # Text among numbers; anything else that is wrong is said once more.
         given = np.asarray(X, object) if is_list else X
         return _validated(estimator, given, dtype=object, reset=reset, ensure_all_finite=False)
+
+
+def _frame(array: np.ndarray) -> "pl.DataFrame":
+    """Makes columns of an array; numbers at once, which takes a hundredth of the time."""
+    import polars as pl
+
+    if array.dtype.kind not in "iuf":
+        return open_source(array, CsvFormat()).frame
+    check_size(*array.shape)
+    known = array.dtype.newbyteorder("=").name in _KNOWN
+    plain = np.ascontiguousarray(array, None if known else np.float64)
+    frame = pl.from_numpy(plain.astype(plain.dtype.newbyteorder("="), copy=False))
+    return frame.fill_nan(None) if plain.dtype.kind == "f" else frame
 
 
 def _names(estimator: BaseEstimator, width: int) -> list[str]:
