@@ -11,7 +11,7 @@ from denselab.report import (
     reliability_chart,
 )
 from denselab.report.measures import MEASURES
-from denselab.report.reliability import _wilson
+from denselab.report.reliability import wilson_interval
 from denselab.report.uncertainty import _spread
 
 
@@ -61,7 +61,7 @@ def test_the_interval_is_students():
 def test_wilsons_interval_solves_its_equation():
     share, counts = np.array([0.0, 0.3, 1.0]), np.array([5.0, 40.0, 5.0])
 
-    for end in _wilson(share, counts):
+    for end in wilson_interval(share, counts):
         inside = (end > 0) & (end < 1)
         z = np.abs(share - end) / np.sqrt(np.maximum(end * (1 - end), 1e-12) / counts)
         np.testing.assert_allclose(z[inside], norm.ppf(0.975), rtol=1e-3)

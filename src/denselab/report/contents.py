@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
     from denselab.report.tables import Table
 
-__all__ = ["Alert", "Answer", "Contents", "Figure", "Finding", "Section"]
+__all__ = ["Alert", "Answer", "Contents", "Figure", "Finding", "Gallery", "Picture", "Section"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,40 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture of the data that was predicted.
+
+    Attributes:
+        url: Its pixels, as an address that holds them.
+        label: Its true class.
+        predicted: The class it is taken for.
+        probability: How sure of that, in words.
+        right: Whether that is its true class.
+        row: Its place among the test rows.
+    """
+
+    url: str
+    label: str
+    predicted: str
+    probability: str
+    right: bool
+    row: int
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Pictures that stand together.
+
+    Attributes:
+        title: What they have in common.
+        pictures: The pictures.
+    """
+
+    title: str
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of the report.
 
@@ -87,10 +121,11 @@ class Section:
         name: Its anchor.
         title: Its heading.
         sentences: What it says.
-        figures: Its pictures.
+        figures: Its figures.
         tables: Its tables.
         notes: How it is to be read, for those who want to know.
-        paired: Whether its pictures stand two in a row where there is room.
+        paired: Whether its figures stand two in a row where there is room.
+        galleries: Pictures of the data.
     """
 
     name: str
@@ -100,6 +135,7 @@ class Section:
     tables: "tuple[Table, ...]" = ()
     notes: tuple[str, ...] = ()
     paired: bool = False
+    galleries: tuple[Gallery, ...] = ()
 
 
 @dataclass(frozen=True)

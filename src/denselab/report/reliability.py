@@ -13,7 +13,7 @@ from denselab.report.measures import table
 if TYPE_CHECKING:
     import altair
 
-__all__ = ["Reliability", "reliability_chart"]
+__all__ = ["Reliability", "reliability_chart", "wilson_interval"]
 
 _FAINT = "#59636e"
 
@@ -141,7 +141,7 @@ def _bins(curve: Reliability) -> list[dict[str, float]]:
     edges = np.linspace(0, 1, len(counts) + 1)
     some = counts > 0
     accuracy = np.asarray(curve.accuracy, float)[some]
-    low, high = _wilson(accuracy, counts[some])
+    low, high = wilson_interval(accuracy, counts[some])
     columns = {
         "confidence": np.asarray(curve.confidence, float)[some],
         "accuracy": accuracy,
@@ -157,7 +157,7 @@ def _bins(curve: Reliability) -> list[dict[str, float]]:
     ]
 
 
-def _wilson(share: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def wilson_interval(share: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Gives Wilson's 95 % interval of a share; within 0 and 1 also for shares of 0 and 1."""
     z = 1.96
     centre = (share + z**2 / (2 * counts)) / (1 + z**2 / counts)

@@ -19,6 +19,7 @@ from denselab.study.checkpoints import MemberCheckpoints, MemberName, forget_don
 from denselab.study.hashing import settings_hash
 from denselab.study.judgement import DATA_DOCUMENT, Asked, fix_question, judge
 from denselab.study.manifest import manifest_for
+from denselab.study.pictures import remember_pictures
 from denselab.study.plan import Plan, training_order
 from denselab.study.reading import Study, read_file, read_weights
 from denselab.study.records import (
@@ -102,6 +103,7 @@ def compare_recipes(
             raise _interrupted(work, command) from None
         forget_done(store.study)
         judge(store)
+        remember_pictures(store, dataset)
         return summarize(store.study)
 
 

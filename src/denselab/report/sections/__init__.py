@@ -7,6 +7,7 @@ from denselab.report.contents import Section
 from denselab.report.evidence import Evidence
 from denselab.report.sections.activations import activations
 from denselab.report.sections.claims import claims
+from denselab.report.sections.classes import classes
 from denselab.report.sections.contrasts import contrasts
 from denselab.report.sections.cost import cost
 from denselab.report.sections.curves import curves
@@ -34,6 +35,7 @@ SECTIONS: tuple[SectionMaker, ...] = (
     sparsity,
     activations,
     findings,
+    classes,
     uncertainty,
     recipes,
     provenance,
