@@ -16,6 +16,7 @@ DOCUMENTS = [
     "docs/doctor.md",
     "docs/sparsity.md",
     "docs/reference/sparsity.md",
+    "docs/tables.md",
     "docs/uncertainty.md",
     "docs/concepts/verdicts.md",
 ]

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from denselab.cli.table import print_table, print_text
+from denselab.cli.values import significant
 
 __all__ = ["coverage_words", "markdown", "score_rows", "show_findings"]
 
@@ -87,7 +88,7 @@ def coverage_words(about: dict[str, Any]) -> str:
         return (
             f"{about['calibration_rows']:,} calibration rows are too few for intervals of {share}"
         )
-    return f"intervals of {share} are {about['width']:.4g} wide and {held} ({by})"
+    return f"intervals of {share} are {significant(about['width'])} wide and {held} ({by})"
 
 
 def markdown(about: dict[str, Any]) -> str:
@@ -155,7 +156,9 @@ def _data_words(about: dict[str, Any], *, escape: bool = False) -> Iterator[str]
     if table is None:
         return
     yield f"table {shown(table['source'])}: {table['rows']:,} rows"
-    yield f"target {shown(table['target'])}: {table['task']} ({shown(table['why'])})"
+    other = "regression" if table["task"] == "classification" else "classification"
+    doubt = f"; --task {other} if that is wrong" if "whole numbers" in table["why"] else ""
+    yield f"target {shown(table['target'])}: {table['task']} ({shown(table['why'])}{doubt})"
     used, left = table["columns"], table["left_out"]
     yield f"{len(used):,} columns are used, as {about['features']:,} features" + (
         f"; left out: {_listed([f'{name} ({why})' for name, why in left.items()], escape=escape)}"
@@ -200,7 +203,7 @@ def _number(name: str, value: float | None) -> str:
     if name in _SHARES:
         return f"{100 * value:.1f} %"
     # Adding 0 makes a 0 of what rounds to -0.
-    return f"{round(value, 3) + 0:.3f}" if name in ("r2", "log_loss") else f"{value:.4g}"
+    return f"{round(value, 3) + 0:.3f}" if name in ("r2", "log_loss") else significant(value)
 
 
 def _grid(rows: list[list[str]], *, right: str) -> Iterator[str]:

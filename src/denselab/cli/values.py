@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ValuePredictions",
     "print_first_values",
+    "significant",
     "value_frame",
     "value_sentences",
     "value_summary",
@@ -103,6 +104,18 @@ def value_summary(model: Path, name: str, predictions: ValuePredictions) -> dict
     return about
 
 
+def significant(value: float, digits: int = 4) -> str:
+    """Writes a number with some significant digits, and without a power of ten where that can be read.
+
+    Example:
+        >>> significant(12774.3), significant(0.0123456, 2), significant(3e-9)
+        ('12770', '0.012', '3e-09')
+    """
+    if value == 0 or not 1e-4 <= abs(value) < 1e9:
+        return f"{value:.{digits}g}"
+    return np.format_float_positional(value, precision=digits, fractional=False, trim="-")
+
+
 def print_first_values(predictions: ValuePredictions) -> None:
     """Prints the first rows as a table.
 
@@ -113,13 +126,17 @@ def print_first_values(predictions: ValuePredictions) -> None:
     lines = []
     for row in range(min(_SHOWN, len(found.mean))):
         mean, apart = found.mean[row], found.deviation[row]
-        interval = "-" if half is None else f"{mean - half:.4g} to {mean + half:.4g}"
+        interval = (
+            "-" if half is None else f"{significant(mean - half)} to {significant(mean + half)}"
+        )
         lines.append(
             [
                 str(row),
-                "-" if predictions.targets is None else f"{predictions.targets[row]:.4g}",
-                f"{mean:.4g}",
-                "-" if math.isnan(apart) else f"{apart:.2g}",
+                "-"
+                if predictions.targets is None
+                else significant(float(predictions.targets[row])),
+                significant(mean),
+                "-" if math.isnan(apart) else significant(apart, 2),
                 interval,
             ]
         )
@@ -144,13 +161,13 @@ def value_sentences(about: dict[str, Any], *, first_rows: bool) -> Iterator[str]
     more = f"; the first {_SHOWN} are shown, --out FILE writes all" if cut else ""
     yield f"{about['rows']:,} rows of {about['data']}, {how}{more}"
     if about["rmse"] is not None:
-        yield f"RMSE {about['rmse']:.4g}, mean absolute error {about['mae']:.4g}"
+        yield f"RMSE {significant(about['rmse'])}, mean absolute error {significant(about['mae'])}"
     if about["width"] is not None:
         held = (
             "" if about["covered"] is None else f" and hold {100 * about['covered']:.1f} % of them"
         )
         yield (
-            f"intervals of {100 * about['coverage']:g} % are {about['width']:.4g} wide{held} (from "
+            f"intervals of {100 * about['coverage']:g} % are {significant(about['width'])} wide{held} (from "
             f"{about['calibration_rows']:,} calibration rows)"
         )
     elif about["calibration_rows"]:
@@ -183,8 +200,8 @@ def value_words(predictions: ValuePredictions, row: int) -> Iterator[str]:
     yield f"Row {row} is predicted as {mean:.6g}{truth}."
     if not math.isnan(apart):
         yield (
-            f"Its {found.draws:,} networks or draws differ by a standard deviation of {apart:.3g}: what they do not "
-            "know, where more training data like this row would help."
+            f"Its {found.draws:,} networks or draws differ by a standard deviation of {significant(apart, 3)}: "
+            "what they do not know, where more training data like this row would help."
         )
     if half is not None and math.isfinite(half):
         yield (
