@@ -49,14 +49,13 @@ def features_of(estimator: BaseEstimator, X: Any, *, reset: bool) -> Table:
 
     categories: set[int] = set()
     if nw.dependencies.is_into_dataframe(X):
-        schema = nw.from_native(X, eager_only=True).schema
-        categories = {
-            place
-            for place, dtype in enumerate(schema.values())
-            if dtype in (nw.Categorical, nw.Enum)
-        }
-        frame = open_source(X, CsvFormat()).frame
-        names_of = frame if nw.dependencies.is_pyarrow_table(X) else X
+        whole = nw.from_native(X, eager_only=True)
+        types = list(whole.schema.values())
+        categories = {i for i, dtype in enumerate(types) if dtype in (nw.Categorical, nw.Enum)}
+        is_arrow = nw.dependencies.is_pyarrow_table(X)
+        native = is_arrow or nw.dependencies.is_polars_dataframe(X)
+        frame = open_source(whole.to_polars() if native else _columns(whole), CsvFormat()).frame
+        names_of = whole.to_polars() if is_arrow else X
         _validated(estimator, names_of, reset=reset, skip_check_array=True)
     else:
         frame = _frame(_checked(estimator, X, reset))
@@ -109,6 +108,11 @@ def _checked(estimator: BaseEstimator, X: Any, reset: bool) -> np.ndarray:
         # Text among numbers; anything else that is wrong is said once more.
         given = np.asarray(X, object) if is_list else X
         return _validated(estimator, given, dtype=object, reset=reset, ensure_all_finite=False)
+
+
+def _columns(frame: Any) -> dict[str, np.ndarray]:
+    """Takes a frame apart by place, since names of pandas may be numbers."""
+    return {f"x_{i + 1}": column.to_numpy() for i, column in enumerate(frame.iter_columns())}
 
 
 def _frame(array: np.ndarray) -> "pl.DataFrame":
