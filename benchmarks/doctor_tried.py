@@ -2,13 +2,13 @@
 
 Patients and twins are those of tests/patients/tried.py, under several seeds of their first weights. A patient is named
 if its check says an error or warning; an alarm is an error or warning on a twin, whatever its check. The healthy nets
-are probed, none of them was looked at while thresholds were set but the ladder on digits with seed 0; the trainings are
-of nets, rates and data sets of their own.
+are probed; none of them was looked at while thresholds were set, but the ladder on digits with seed 0. The bounds of
+`overfitting` and `loss-oscillates` were widened after trainings with seeds 0 to 2, so seeds from 3 on are the test.
 
-    KERAS_BACKEND=jax python benchmarks/doctor_tried.py patients --seeds 3
+    KERAS_BACKEND=jax python benchmarks/doctor_tried.py patients --seeds 1
     KERAS_BACKEND=jax python benchmarks/doctor_tried.py probed --seeds 5
     KERAS_BACKEND=jax python benchmarks/doctor_tried.py ladder --seeds 5
-    KERAS_BACKEND=jax python benchmarks/doctor_tried.py trained --seeds 5
+    KERAS_BACKEND=jax python benchmarks/doctor_tried.py trained --seeds 3 --first 3
 """
 
 import argparse
@@ -185,12 +185,12 @@ TRAINED: dict[str, tuple[Callable[[], list[Any]], Callable[[], Any], int]] = {
 }
 
 
-def trained(seeds: int) -> Iterator[tuple[str, list[Found]]]:
+def trained(seeds: int, first: int = 0) -> Iterator[tuple[str, list[Found]]]:
     """Trains healthy nets under the eyes of the doctor, with validation."""
     for net, (hidden, optimizer, epochs) in TRAINED.items():
         for name in TABLES:
             found = []
-            for seed in range(seeds):
+            for seed in range(first, first + seeds):
                 x, y, x_held, y_held = table_of(name, seed)
                 keras.utils.set_random_seed(seed)
                 model, doctor = _built(hidden(), x, y, optimizer()), Doctor(x, y, every=50)
@@ -205,6 +205,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("patients", "probed", "ladder", "trained"))
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="the first seed of trained")
     parser.add_argument("--data", default="digits", help="the data of the ladder")
     parser.add_argument("--data-dir", help="a folder with a copy of it")
     options = parser.parse_args()
@@ -215,7 +216,7 @@ def main() -> None:
     else:
         rows = {
             "probed": probed,
-            "trained": trained,
+            "trained": partial(trained, first=options.first),
             "ladder": partial(ladder, data=options.data, folder=options.data_dir),
         }[options.what](options.seeds)
         for name, found in rows:

@@ -201,8 +201,8 @@ def no_better_than_baseline(history: History) -> Iterator[Found]:
     group="course of the run",
     rows=(79,),
     severity="warning",
-    threshold="at the end: for 5 epochs validation loss twice its best and accuracy 0.05 below its best, and a training "
-    "loss below half of it (own); a note at an accuracy gap of 0.1",
+    threshold="at the end: for 5 epochs validation loss twice its best and accuracy 0.05 below its best, training loss "
+    "below half of it (own); a note at an accuracy gap of 0.1",
     source="AUTOTRAINER, SageMaker Debugger; bounds own",
     labels=("RAW", "HNE"),
     why="The network learns the training rows by heart; on new rows it gets worse, and too sure of itself.",
