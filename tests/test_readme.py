@@ -14,6 +14,7 @@ DOCUMENTS = [
     "README.md",
     "CONTRIBUTING.md",
     "docs/doctor.md",
+    "docs/images.md",
     "docs/reference/estimators.md",
     "docs/sparsity.md",
     "docs/reference/sparsity.md",
