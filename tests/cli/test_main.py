@@ -85,7 +85,7 @@ def test_the_version_is_the_package_s(denselab):
         (["compare", "--seeds", "many"], "--seeds many: must be a valid integer"),
         (["compare", "--preset", "tund"], "--preset tund: 'tund' is not one of"),
         (["compare", "digits", "wine"], "unexpected extra argument(s) (wine)"),
-        (["train", "digits"], "missing option '--recipe'"),
+        (["find-lr", "digits"], "missing option '--recipe'"),
         (["evaluate"], "missing argument"),
         (["data", "lst"], "no such command 'lst'; did you mean 'list'?"),
     ],

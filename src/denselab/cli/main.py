@@ -22,7 +22,7 @@ COMMANDS = {
     "demo": "Show in two minutes what denselab does, on digits.",
     "compare": "Train recipes over several seeds and show them side by side.",
     "train": "Train one recipe and save it as a Keras model.",
-    "evaluate": "Measure a saved model on the test rows of a data set.",
+    "evaluate": "Measure a saved model on rows it has not seen.",
     "predict": "Predict rows, with the uncertainty of every prediction.",
     "uncertainty": "Compare one pass, temperature, draws and ensemble on a study.",
     "diagnose": "Find what is wrong with a network and its data, and a remedy.",
