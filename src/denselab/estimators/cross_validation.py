@@ -128,8 +128,8 @@ def cross_validate_population(
         >>> X, y = make_blobs(90, centers=2, random_state=0)
         >>> model = DenseClassifier(depth=1, width=8, epochs=20, n_ensemble=1)
         >>> found = cross_validate_population(model, X, y, cv=3, seeds=2)
-        >>> found["test_score"].shape, found.spread().mean > 0.8
-        ((3, 2), True)
+        >>> sorted(found), found["test_score"].shape
+        (['fit_time', 'score_time', 'test_score'], (3, 2))
     """
     began = time.perf_counter()
     states = _states(estimator, seeds)
