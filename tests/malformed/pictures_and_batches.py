@@ -233,7 +233,7 @@ CASES = (
 
 
 def turned(folder: Path) -> None:
-    """Pictures whose left half tells the class once they are turned, and their upper half before."""
+    """Dark cats and light dogs to be turned; tests/data/images looks at every pixel of one."""
     exif = Image.Exif()
     exif[0x0112] = 6
     for row in range(40):

@@ -12,8 +12,9 @@ from denselab.cli.rows import is_file_name, read_rows
 from denselab.cli.selection import selected_data
 from denselab.cli.tables import ReadingOptions, csv_format
 from denselab.cli.training_data import is_table
-from denselab.data import Dataset, Reading, Table, read_table
+from denselab.data import Dataset, Reading, Table, is_image_folder, names, read_table
 from denselab.data.arrays import clean_name
+from denselab.data.images import holds_pictures, read_pictures
 from denselab.data.tables import rows_fingerprint
 from denselab.errors import DataError, UsageError
 from denselab.training import LoadedModel
@@ -88,6 +89,13 @@ def given_rows(
         found = read_rows(Path(data))
         shape = about.image_shape if about is not None else None
         return Input(data, found.x, found.y, None, _image_shape(found.x, shape))
+    if data not in names() and is_image_folder(data) and holds_pictures(data):
+        if rows not in (None, "all"):
+            raise UsageError(
+                f"--rows {rows}: {data} holds pictures without classes, predicted whole"
+            )
+        x = _pictures(data, where, about.image_shape if about is not None else None)
+        return Input(data, x, None, None, _image_shape(x, None))
     slice_ = about.calibration if about is not None else None
     dataset = selected_data(data, where, calibration=slice_.fraction if slice_ else 0.0)
     test = (dataset.test_x, dataset.test_y)
@@ -155,6 +163,20 @@ def _check_no_table(data: str, how: ReadingOptions | None) -> None:
         )
     if how not in (None, ReadingOptions()):
         raise UsageError("--delimiter and what else is said of tables needs a model of a table")
+
+
+def _pictures(folder: str, where: DataOptions, known: tuple[int, int, int] | None) -> np.ndarray:
+    """Reads pictures as a model takes them: of its size, and coloured where it takes colours."""
+    x = read_pictures(folder, size=where.image_size)
+    if known is None:
+        return x
+    if x.shape[1:3] != known[:2]:
+        square = f"; --image-size {known[0]} resizes them" if known[0] == known[1] else ""
+        raise DataError(
+            f"{folder}: pictures of {x.shape[2]} x {x.shape[1]} pixels, the model takes {known[1]} x "
+            f"{known[0]}{square}"
+        )
+    return np.repeat(x, 3, axis=3) if (x.shape[3], known[2]) == (1, 3) else x
 
 
 def _image_shape(x: np.ndarray, known: tuple[int, int, int] | None) -> tuple[int, int, int] | None:

@@ -14,7 +14,7 @@ from denselab.data.images.opening import ENDINGS
 from denselab.data.images.pixels import decoded
 from denselab.errors import DataError, UnsafeFileError, UsageError
 
-__all__ = ["is_image_folder", "read_image_folder"]
+__all__ = ["holds_pictures", "is_image_folder", "read_image_folder", "read_pictures"]
 
 _PARTS = ("train", "test")
 _OTHER_PARTS = ("val", "valid", "validation", "dev")
@@ -49,6 +49,43 @@ def is_image_folder(text: str | Path) -> bool:
         return False
 
 
+def holds_pictures(folder: str | Path) -> bool:
+    """Tells a folder of pictures without classes: no folder is in it.
+
+    Args:
+        folder: A folder.
+
+    Returns:
+        Whether there is something in it, and no folder.
+
+    Raises:
+        DataError: If it cannot be listed.
+    """
+    entries = entries_of(Path(folder))
+    return bool(entries) and not any(entry.is_dir() for entry in entries)
+
+
+def read_pictures(
+    folder: str | Path, *, size: int | None = None
+) -> UInt8[np.ndarray, "row y x channel"]:
+    """Reads pictures without classes, which are to be predicted.
+
+    Args:
+        folder: The folder that holds them.
+        size: As for `read_image_folder`.
+
+    Returns:
+        Their pixels in the order of their names.
+
+    Raises:
+        DataError: If one cannot be used; the message names it.
+        UnsafeFileError: If one could exhaust the memory.
+        UsageError: If the size makes no sense.
+    """
+    _check_size(size)
+    return _pixels([_File(path, 0) for path in _of_class(Path(folder))], size)
+
+
 def read_image_folder(folder: str | Path, *, size: int | None = None) -> Dataset:
     """Reads `FOLDER/<class>/*.png`, or the same below `FOLDER/train` and `FOLDER/test`.
 
@@ -70,8 +107,7 @@ def read_image_folder(folder: str | Path, *, size: int | None = None) -> Dataset
         UnsafeFileError: If a picture could exhaust the memory.
         UsageError: If the size makes no sense.
     """
-    if size is not None and not 1 <= size <= _MOST_SIDE:
-        raise UsageError(f"image size {size}: give the pixels of a side, from 1 to {_MOST_SIDE}")
+    _check_size(size)
     place = Path(folder)
     parts = _parts(place)
     classes = _class_names(parts[0])
@@ -91,6 +127,11 @@ def read_image_folder(folder: str | Path, *, size: int | None = None) -> Dataset
         test_y=y[n:] if len(files) > 1 else None,
         source=f"{clean_name(place)}, image folder{how}",
     )
+
+
+def _check_size(size: int | None) -> None:
+    if size is not None and not 1 <= size <= _MOST_SIDE:
+        raise UsageError(f"image size {size}: give the pixels of a side, from 1 to {_MOST_SIDE}")
 
 
 def _parts(place: Path) -> list[Path]:
