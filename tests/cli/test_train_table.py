@@ -9,7 +9,7 @@ import polars
 import pytest
 
 from denselab.cli.main import run
-from denselab.data import read_table
+from denselab.data import PreprocessingOptions, read_table, table_dataset
 from denselab.data.tables import held_out_rows
 from denselab.training import load_model
 
@@ -184,6 +184,18 @@ def test_prediction_sets_rest_on_what_the_file_kept(here, answers, trained):
     for row in found.iter_rows(named=True):
         inside = [name for name in ("=cat", "dog") if 1 - row[f"probability_{name}"] <= threshold]
         assert sorted(row["prediction_set"]) == inside
+
+
+def test_scores_that_are_kept_are_those_of_the_calibration_rows(trained):
+    loaded = load_model(trained / HOUSES)
+    options = PreprocessingOptions(scaling="robust")
+    table = read_table(trained / "houses.csv", target="price")
+
+    data, _ = table_dataset(table, calibration=0.1, options=options)
+
+    said = loaded.model.predict(data.calibration_x, verbose=0)[:, 0]
+    wanted = np.sort(np.abs(said - data.calibration_y))
+    np.testing.assert_allclose(loaded.description.conformal.scores, wanted, rtol=1e-3, atol=1e-3)
 
 
 def test_a_quantity_comes_with_an_interval_that_holds_the_truth_as_often_as_asked(answers):
