@@ -54,7 +54,9 @@ class ClaimsOptions:
 @app.command()
 @grouped
 def claims(
-    data: Annotated[str, typer.Argument(help="A name of `denselab data list`.")] = "digits",
+    data: Annotated[
+        str, typer.Argument(help="A name of `denselab data list`, or an image folder.")
+    ] = "digits",
     *,
     asked: ClaimsOptions,
     changes: RecipeOptions,

@@ -123,7 +123,9 @@ class CompareOptions:
 def compare(
     data: Annotated[
         str,
-        typer.Argument(help="A name of `denselab data list`, or a CSV, Parquet, npz or npy file."),
+        typer.Argument(
+            help="A name of `denselab data list`, a CSV, Parquet, npz or npy file, or an image folder."
+        ),
     ] = "digits",
     *,
     asked: CompareOptions,

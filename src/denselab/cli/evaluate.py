@@ -78,7 +78,9 @@ def _rows(
     if loaded.preprocessing is None:
         given = given_rows(data, where, None, loaded, reading)
         if given.dataset is None:
-            raise DataError(f"{data} is a file; name a data set, whose test rows are known")
+            raise DataError(
+                f"{data} has no labelled test rows; name a data set, whose test rows are known"
+            )
         return given, "test rows"
     target = loaded.preprocessing.target.name
     given = given_rows(data, where, None, loaded, reading)

@@ -74,7 +74,9 @@ class SweepOptions:
 def find_lr(
     data: Annotated[
         str,
-        typer.Argument(help="A name of `denselab data list`, or a CSV, Parquet, npz or npy file."),
+        typer.Argument(
+            help="A name of `denselab data list`, a CSV, Parquet, npz or npy file, or an image folder."
+        ),
     ],
     *,
     asked: FindOptions,

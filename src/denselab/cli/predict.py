@@ -88,7 +88,7 @@ def predict(
     data: Annotated[
         str,
         typer.Argument(
-            help="A table, for a model of one; else a data set, or a .npz (x, perhaps y) or .npy file."
+            help="A table, for a model of one; else a data set, an image folder, or a .npz (x, perhaps y) or .npy file."
         ),
     ],
     *,

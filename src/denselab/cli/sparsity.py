@@ -62,7 +62,9 @@ class SparsityOptions:
 @app.command()
 @grouped
 def sparsity(
-    data: Annotated[str, typer.Argument(help="A name of `denselab data list`.")] = "digits",
+    data: Annotated[
+        str, typer.Argument(help="A name of `denselab data list`, or an image folder.")
+    ] = "digits",
     *,
     asked: SparsityOptions,
     changes: RecipeOptions,

@@ -52,7 +52,9 @@ class TrainOptions:
 def train(
     data: Annotated[
         str,
-        typer.Argument(help="A name of `denselab data list`, or a CSV, Parquet, npz or npy file."),
+        typer.Argument(
+            help="A name of `denselab data list`, a CSV, Parquet, npz or npy file, or an image folder."
+        ),
     ],
     *,
     asked: TrainOptions,
