@@ -7,7 +7,7 @@ if TYPE_CHECKING:  # What editors see; at run time these names are opened below.
     from denselab.data import load as load_data
     from denselab.doctor import diagnose
     from denselab.engine import Plateau, train_population
-    from denselab.estimators import DenseClassifier, DenseRegressor
+    from denselab.estimators import DenseClassifier, DenseRegressor, cross_validate_population
     from denselab.recipes import ladder, load_recipe
     from denselab.report import write_report
     from denselab.study import compare
@@ -19,6 +19,7 @@ __all__ = [
     "Plateau",
     "__version__",
     "compare",
+    "cross_validate_population",
     "diagnose",
     "ladder",
     "load_data",
@@ -35,6 +36,7 @@ _DOORS = {
     "DenseRegressor": "denselab.estimators:DenseRegressor",
     "Plateau": "denselab.engine:Plateau",
     "compare": "denselab.study:compare",
+    "cross_validate_population": "denselab.estimators:cross_validate_population",
     "diagnose": "denselab.doctor:diagnose",
     "ladder": "denselab.recipes:ladder",
     "load_data": "denselab.data:load",
