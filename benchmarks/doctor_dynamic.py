@@ -4,8 +4,8 @@ A fault is put into a random hidden layer of a small net at step 20; the doctor 
 step for NaN in a weight, which spreads to all weights with the next one). A fault is found if a finding of its id
 names that layer within 5 checks. Healthy trainings are run as well; none may give an error or a warning.
 
-    KERAS_BACKEND=jax python benchmarks/doctor_dynamic.py --seeds 20
-    KERAS_BACKEND=jax python benchmarks/doctor_dynamic.py --healthy --seeds 5
+    python benchmarks/doctor_dynamic.py --seeds 20
+    python benchmarks/doctor_dynamic.py --healthy --seeds 5
 """
 
 import argparse

@@ -4,7 +4,7 @@ The bound: a check runs 256 rows forward and backward, eight batches of 32, once
 were no faster than small ones. Epochs with and without the callback take turns; the ratio is that of the medians. The
 steps before the first full 500 (checks at 0, 1, 2, 4, … 128) and the compilation are timed apart.
 
-    KERAS_BACKEND=jax python benchmarks/doctor_overhead.py --rounds 7
+    python benchmarks/doctor_overhead.py --rounds 7
 """
 
 import argparse

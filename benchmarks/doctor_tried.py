@@ -5,10 +5,10 @@ if its check says an error or warning; an alarm is an error or warning on a twin
 are probed; none of them was looked at while thresholds were set, but the ladder on digits with seed 0. The bounds of
 `overfitting` and `loss-oscillates` were widened after trainings with seeds 0 to 2, so seeds from 3 on are the test.
 
-    KERAS_BACKEND=jax python benchmarks/doctor_tried.py patients --seeds 1
-    KERAS_BACKEND=jax python benchmarks/doctor_tried.py probed --seeds 5
-    KERAS_BACKEND=jax python benchmarks/doctor_tried.py ladder --seeds 5
-    KERAS_BACKEND=jax python benchmarks/doctor_tried.py trained --seeds 3 --first 3
+    python benchmarks/doctor_tried.py patients --seeds 1
+    python benchmarks/doctor_tried.py probed --seeds 5
+    python benchmarks/doctor_tried.py ladder --seeds 5
+    python benchmarks/doctor_tried.py trained --seeds 3 --first 3
 """
 
 import argparse

@@ -58,6 +58,14 @@ def test_a_dry_run_shows_the_networks_of_a_table(denselab, tables, folder):
     assert {path.name for path in folder.iterdir()} == {"homes.csv"}
 
 
+def test_a_rate_is_found_for_a_quantity(denselab, tables):
+    asked = ["--target", "price", "--recipe", "plain", "--depth", "2", "--width", "8"]
+
+    found = json.loads(denselab("find-lr", "homes.csv", *asked, "--steps", "60", "--json").out)
+
+    assert 1e-7 < found["suggestions"][found["recommended"]]["learning_rate"] < 10
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -66,15 +74,11 @@ def test_a_dry_run_shows_the_networks_of_a_table(denselab, tables, folder):
         (["claims", "homes.csv"], "is a table, which train, predict"),
         (["sparsity", "homes.csv"], "is a table, which train, predict"),
         (
-            ["find-lr", "homes.csv", "--target", "price", "--recipe", "plain"],
-            "find-lr reads rates for classes",
-        ),
-        (
             ["compare", "homes.csv", "--target", "price", "--primary", "accuracy"],
             "regression has no accuracy",
         ),
     ],
-    ids=["target", "data set", "claims", "sparsity", "find-lr", "accuracy"],
+    ids=["target", "data set", "claims", "sparsity", "accuracy"],
 )
 def test_what_does_not_fit_a_table_is_one_line(denselab, tables, arguments, expected):
     small = SMALL if arguments[0] == "compare" else []

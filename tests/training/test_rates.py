@@ -138,7 +138,13 @@ def test_a_recipe_that_trains_nothing_is_refused_with_advice(digits):
         sweep_rates(load_recipe("mc_dropout"), digits)
 
 
-def test_regression_is_refused_with_advice(recipe):
-    data = from_arrays(np.ones((9, 2)), np.linspace(0, 1, 9), name="line", task="regression")
-    with pytest.raises(UsageError, match="give data with classes"):
-        sweep_rates(recipe, data)
+@pytest.mark.parametrize("sweep", ["range", "population"])
+def test_the_rate_of_a_regression_is_found_whatever_its_units(recipe, sweep):
+    stream = np.random.default_rng(0)
+    x = stream.normal(size=(300, 3)).astype("float32")
+    y = 1e5 + 1e4 * x @ [1.0, -2.0, 0.5]
+    data = from_arrays(x, y, name="plane", task="regression")
+    found = sweep_rates(recipe, data, plan=SweepPlan(1e-5, 1e-1, 60, sweep))
+    assert 1e-5 < min(found.suggestions().values()) < 1e-1
+    # Losses are of a target of deviation 1; the first is that of a network that knows nothing.
+    assert 0.2 < found.losses[0] < 20

@@ -19,7 +19,7 @@ from denselab.errors import UsageError
 if TYPE_CHECKING:
     import altair
 
-    from denselab.data import Dataset
+    from denselab.recipes import Recipe
     from denselab.training.rates import RateSweep
 
 __all__ = ["FindOptions", "SweepOptions", "app", "find_lr"]
@@ -97,16 +97,11 @@ def find_lr(
     plan = SweepPlan(span.lowest, span.highest, span.steps, span.sweep)
     preset = preset_for(data, changes)
     recipe = selected_recipe(asked.recipe, preset, changes)
-    if recipe.weights_from is not None:
-        raise UsageError(
-            f"recipe {recipe.name} trains nothing; find the rate of {recipe.weights_from}, whose "
-            "weights it takes"
-        )
+    _check_trains(recipe)
     (seed,) = selected_seeds(asked.seed, 1)
     if asked.out is not None:
         _check_picture(asked.out)
     dataset = compared_data(data, where, how, changes=changes)
-    _check_classes(dataset)
     with _progress(recipe.name) as on_step:
         found = sweep_rates(recipe, dataset, seed=seed, plan=plan, on_step=on_step)
     suggested = found.suggestions()
@@ -125,11 +120,11 @@ def find_lr(
         _show(answer, found, suggested)
 
 
-def _check_classes(dataset: "Dataset") -> None:
-    if dataset.task == "regression":
+def _check_trains(recipe: "Recipe") -> None:
+    if recipe.weights_from is not None:
         raise UsageError(
-            f"{dataset.name} holds a quantity, and find-lr reads rates for classes; denselab compare "
-            "--tune 8 tries rates for a quantity"
+            f"recipe {recipe.name} trains nothing; find the rate of {recipe.weights_from}, whose "
+            "weights it takes"
         )
 
 

@@ -17,6 +17,7 @@ from denselab.errors import DataError, UsageError
 from denselab.randomness import check_seed
 from denselab.recipes import Recipe, apply_settings
 from denselab.training.network import build_network, compile_network
+from denselab.training.targets import TargetScale
 
 __all__ = ["RateSweep", "Sweep", "SweepPlan", "sweep_rates"]
 
@@ -188,7 +189,7 @@ def _range(
         model: Any = _model(recipe, dataset, len(rows))  # Keras annotates verbose as text alone
         model.fit(
             x,
-            dataset.y[rows],
+            TargetScale.of(dataset).standardise(dataset.y[rows]),
             batch_size=batch_size,
             epochs=-(-plan.steps // -(-len(rows) // batch_size)),
             callbacks=[test, _Steps(plan.steps, on_step)],
@@ -230,7 +231,7 @@ def _population(
     population = train_population(
         lambda: _model(recipe, dataset, len(rows)),
         x,
-        dataset.y,
+        TargetScale.of(dataset).standardise(dataset.y),
         seeds=[seed] * len(rates),
         splits=[(rows, rows[:0])] * len(rates),
         standardizations=standardizations,
@@ -269,7 +270,7 @@ def _model(recipe: Recipe, dataset: Dataset, train_rows: int) -> keras.Model:
         training=True,
         train_rows=train_rows,
     )
-    return compile_network(network, recipe, train_rows=train_rows)
+    return compile_network(network, recipe, train_rows=train_rows, task=dataset.task)
 
 
 def _split(recipe: Recipe, dataset: Dataset, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -284,9 +285,10 @@ def _split(recipe: Recipe, dataset: Dataset, seed: int) -> tuple[np.ndarray, np.
 
 
 def _check(recipe: Recipe, dataset: Dataset) -> None:
-    if dataset.classes is None:
+    if dataset.classes is None and recipe.training.mixup:
         raise UsageError(
-            f"{dataset.name} has the task regression; recipes train classifiers, give data with classes"
+            f"recipe {recipe.name} has training.mixup = {recipe.training.mixup:g}, and {dataset.name} is a "
+            "regression; set it to 0"
         )
     if recipe.weights_from is not None:
         raise UsageError(
