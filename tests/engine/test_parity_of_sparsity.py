@@ -93,7 +93,7 @@ def test_one_population_takes_every_share_and_compiles_once(layout, data, monkey
     compile_segment = narrow.compile_segment
     monkeypatch.setattr(
         "denselab.engine.population.compile_segment",
-        lambda *arguments: compiled.append(1) or compile_segment(*arguments),
+        lambda *arguments, **options: compiled.append(1) or compile_segment(*arguments, **options),
     )
     x, y = data
     shares = [0.0, 0.5, 0.9, 0.95]

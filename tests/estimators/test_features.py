@@ -1,6 +1,5 @@
 import numpy as np
 import polars as pl
-import pyarrow as pa
 import pytest
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator
@@ -24,7 +23,12 @@ def polars_frame():
     return pl.DataFrame(COLUMNS).with_columns(codes)
 
 
-FRAMES = {"polars": polars_frame, "pyarrow": lambda: polars_frame().to_arrow()}
+def pyarrow_table():
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    return polars_frame().to_arrow()
+
+
+FRAMES = {"polars": polars_frame, "pyarrow": pyarrow_table}
 
 
 @pytest.mark.parametrize("library", FRAMES)
@@ -61,7 +65,7 @@ def test_numbers_among_objects_are_numbers():
 
 def test_rows_to_predict_are_named_as_in_fit():
     estimator = BaseEstimator()
-    features_of(estimator, pa.table({"a": [1.0], "b": [2.0]}), reset=True)
+    features_of(estimator, pl.DataFrame({"a": [1.0], "b": [2.0]}), reset=True)
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         table = features_of(estimator, np.array([[3.0, 4.0]]), reset=False)
     assert table.frame.columns == ["a", "b"]
