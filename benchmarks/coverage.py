@@ -49,7 +49,9 @@ def small(folder: Path | None) -> Iterator[tuple[str, np.ndarray, np.ndarray, bo
     yield "diabetes", x, y, False
     names = (("winequality-red", False), ("housing", False), ("banknote_authentication", True))
     for name, classes in (*names, ("pima-indians-diabetes", True)) if folder else ():
-        table = pl.read_csv(folder / f"{name}.csv", has_header=False).to_numpy()
+        table = pl.read_csv(
+            folder / f"{name}.csv", has_header=False, infer_schema_length=None
+        ).to_numpy()
         yield name, table[:, :-1], table[:, -1], classes
 
 
