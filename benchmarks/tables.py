@@ -5,7 +5,7 @@ networks and forests imputed numbers with indicators, scaled, and one-hot catego
 missing values and categories as they are. All have their defaults; an ensemble of five scikit-learn
 networks stands beside one, since denselab's default is an ensemble of five, too. Figures are means over
 the folds. The recipe `default` was chosen on scikit-learn's own data sets and on synthetic ones
-(docs/tables-evidence.md), so those are reported apart from tables that it never saw.
+(docs/reference/default.md), so those are reported apart from tables that it never saw.
 
     python benchmarks/tables.py --tables FOLDER --out tables.jsonl     # csv files, target last, no header line
     python benchmarks/tables.py --show tables.jsonl
