@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from denselab.training.predicting import Calibrated
     from denselab.uncertainty import ClassificationDraws
 
-__all__ = ["FORMATS", "Predictions", "csv_cell", "explained", "frame", "write_frame"]
+__all__ = ["FORMATS", "Predictions", "check_row", "csv_cell", "explained", "frame", "write_frame"]
 
 FORMATS = (".parquet", ".csv")
 
@@ -135,6 +135,20 @@ def csv_cell(text: str) -> str:
     return text
 
 
+def check_row(row: int, rows: int) -> None:
+    """Refuses to explain a row that is not there.
+
+    Args:
+        row: Its number.
+        rows: How many there are.
+
+    Raises:
+        UsageError: If there is no such row.
+    """
+    if not 0 <= row < rows:
+        raise UsageError(f"--explain {row}: there is no such row; give one from 0 to {rows - 1}")
+
+
 def explained(predictions: Predictions, row: int) -> Iterator[str]:
     """Says one row in words.
 
@@ -149,10 +163,7 @@ def explained(predictions: Predictions, row: int) -> Iterator[str]:
         UsageError: If there is no such row.
     """
     found, names = predictions.found, predictions.class_names
-    if not 0 <= row < len(found.probabilities):
-        raise UsageError(
-            f"--explain {row}: there is no such row; give one from 0 to {len(found.classes) - 1}"
-        )
+    check_row(row, len(found.probabilities))
     p = found.probabilities[row]
     first, second = np.argsort(-p, kind="stable")[:2]
     yield f"Row {row} is predicted as {names[first]}{_truth(predictions, row, int(first))}."

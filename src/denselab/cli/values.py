@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from denselab.cli.predictions import check_row
 from denselab.cli.table import print_table
-from denselab.errors import UsageError
 
 if TYPE_CHECKING:
     import polars
@@ -191,10 +191,7 @@ def value_words(predictions: ValuePredictions, row: int) -> Iterator[str]:
         UsageError: If there is no such row.
     """
     found, half = predictions.found, predictions.half
-    if not 0 <= row < len(found.mean):
-        raise UsageError(
-            f"--explain {row}: there is no such row; give one from 0 to {len(found.mean) - 1}"
-        )
+    check_row(row, len(found.mean))
     mean, apart = found.mean[row], found.deviation[row]
     truth = "" if predictions.targets is None else f"; it is {predictions.targets[row]:.6g}"
     yield f"Row {row} is predicted as {mean:.6g}{truth}."
